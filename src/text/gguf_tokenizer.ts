@@ -1,0 +1,152 @@
+/**
+ * The vocabulary in a GGUF file's metadata, in the form of `tokenizer.json` and `tokenizer_config.json`. Only
+ * byte-level BPE (`gpt2`) with a pre-tokenizer that is known here; a guess at another one would give wrong ids without
+ * a word.
+ */
+import { TextError } from './errors.ts';
+
+export interface TokenizerFiles {
+  readonly tokenizerJson: Readonly<Record<string, unknown>>;
+  readonly tokenizerConfig: Readonly<Record<string, unknown>>;
+}
+
+/** ggml's token types (llama.h, `llama_token_attr`'s forerunner). */
+const CONTROL = 3;
+const USER_DEFINED = 4;
+
+const split = (regex: string) => ({ type: 'Split', pattern: { Regex: regex }, behavior: 'Isolated', invert: false });
+const byteLevel = (useRegex: boolean) => ({
+  type: 'ByteLevel',
+  add_prefix_space: false,
+  trim_offsets: false,
+  use_regex: useRegex,
+});
+const sequence = (...pretokenizers: readonly unknown[]) => ({ type: 'Sequence', pretokenizers });
+
+const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+const REST = ' ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+
+interface Rules {
+  readonly preTokenizer: unknown;
+  readonly normalizer: unknown;
+  /** True where a word that is a token as a whole is taken so, even if no merges lead to it. */
+  readonly ignoreMerges: boolean;
+}
+
+/** The rules behind ggml's names, as in the `tokenizer.json` of the models that they are named after. */
+const RULES: ReadonlyMap<string, Rules> = new Map<string, Rules>([
+  ['gpt-2', { preTokenizer: byteLevel(true), normalizer: null, ignoreMerges: false }],
+  [
+    'smollm',
+    {
+      preTokenizer: sequence({ type: 'Digits', individual_digits: true }, byteLevel(true)),
+      normalizer: null,
+      ignoreMerges: false,
+    },
+  ],
+  [
+    'qwen2',
+    {
+      preTokenizer: sequence(split(`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|${REST}`), byteLevel(false)),
+      normalizer: { type: 'NFC' },
+      ignoreMerges: false,
+    },
+  ],
+  [
+    'llama-bpe',
+    {
+      preTokenizer: sequence(
+        split(`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|${REST}`),
+        byteLevel(false),
+      ),
+      normalizer: null,
+      ignoreMerges: true,
+    },
+  ],
+]);
+
+type Metadata = Readonly<Record<string, unknown>>;
+
+function list<T>(metadata: Metadata, key: string, is: (value: unknown) => value is T): readonly T[] {
+  const value = metadata[`tokenizer.ggml.${key}`];
+  if (!Array.isArray(value) || !value.every(is)) {
+    throw new TextError(`The GGUF file has no usable tokenizer.ggml.${key}; it cannot be used for text.`);
+  }
+  return value;
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isNumber = (value: unknown): value is number => typeof value === 'number';
+
+/**
+ * Reads the vocabulary, merges, special tokens and chat template.
+ * @param metadata of `openGguf`
+ * @throws TextError that names the kind of vocabulary or the pre-tokenizer that is not supported
+ */
+export function tokenizerFromGguf(metadata: Metadata): TokenizerFiles {
+  const kind = metadata['tokenizer.ggml.model'];
+  if (kind !== 'gpt2') {
+    throw new TextError(`The tokenizer of kind ${String(kind)} is not supported; gpt2 (byte-level BPE) is.`);
+  }
+  const pre = metadata['tokenizer.ggml.pre'];
+  const rules = RULES.get(String(pre));
+  if (!rules) {
+    throw new TextError(`The pre-tokenizer ${String(pre)} is not supported; ${[...RULES.keys()].join(', ')} are.`);
+  }
+  const tokens = list(metadata, 'tokens', isText);
+  const types = list(metadata, 'token_type', isNumber);
+  const merges = list(metadata, 'merges', isText).map((merge) => {
+    // Both halves are in the byte alphabet, where a space is written otherwise.
+    const space = merge.indexOf(' ', 1);
+    return [merge.slice(0, space), merge.slice(space + 1)];
+  });
+  const added = tokens.flatMap((content, id) =>
+    types[id] === CONTROL || types[id] === USER_DEFINED
+      ? [
+          {
+            id,
+            content,
+            single_word: false,
+            lstrip: false,
+            rstrip: false,
+            normalized: false,
+            special: types[id] === CONTROL,
+          },
+        ]
+      : [],
+  );
+  const named = (key: string): string | null => {
+    const id = metadata[`tokenizer.ggml.${key}_token_id`];
+    return typeof id === 'number' ? (tokens[id] ?? null) : null;
+  };
+  return {
+    tokenizerJson: {
+      version: '1.0',
+      truncation: null,
+      padding: null,
+      added_tokens: added,
+      normalizer: rules.normalizer,
+      pre_tokenizer: rules.preTokenizer,
+      post_processor: null,
+      decoder: byteLevel(true),
+      model: {
+        type: 'BPE',
+        dropout: null,
+        unk_token: null,
+        continuing_subword_prefix: null,
+        end_of_word_suffix: null,
+        fuse_unk: false,
+        byte_fallback: false,
+        ignore_merges: rules.ignoreMerges,
+        vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+        merges,
+      },
+    },
+    tokenizerConfig: {
+      bos_token: named('bos'),
+      eos_token: named('eos'),
+      chat_template: metadata['tokenizer.chat_template'] ?? null,
+      clean_up_tokenization_spaces: false,
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/** Small models against NVIDIA's own DMS code: logits, every bit and every live length, at any chunking. */
+
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { create, globals } from 'webgpu';
+import { openModel } from '../formats/model_folder.ts';
+import { type Gpu, openGpu } from '../gpu/device.ts';
+import { fileSource, firstDifference, HAVE_SHARED, SHARED, tensorFile } from './golden.ts';
+import { type GpuModel, loadModel } from './load.ts';
+
+Object.assign(globalThis, globals);
+const dawn = create([]);
+const VOCAB = 1000;
+const MODELS = ['qwen3_adapter_w16', 'qwen3_borrow_w16_theta100'];
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await openGpu({ gpu: dawn });
+});
+afterAll(() => gpu.destroy());
+
+async function load(name: string): Promise<GpuModel> {
+  const folder = `${SHARED}/golden/dms/${name}`;
+  const open = async (file: string) => (existsSync(`${folder}/${file}`) ? fileSource(`${folder}/${file}`) : null);
+  const files = await openModel({ name, open });
+  return loadModel({ gpu, files, weights: 'f32', activations: 'f32' });
+}
+
+describe.runIf(HAVE_SHARED)('NVIDIA golden models', () => {
+  for (const name of MODELS) {
+    describe(name, () => {
+      let model: GpuModel;
+      beforeAll(async () => {
+        model = await load(name);
+      });
+      afterAll(() => model.destroy());
+
+      for (const length of [200, 700]) {
+        for (const chunk of [1, 7, 64, 700, 'stepwise'] as const) {
+          test(`T = ${length}, ${chunk === 'stepwise' ? 'token by token' : `chunks of ${chunk}`}`, async () => {
+            const golden = await tensorFile(`${SHARED}/golden/dms/${name}/golden_T${length}.safetensors`);
+            const ids = [...(await golden.i32('tokens'))];
+            const want = await golden.f32('logits');
+            const stepwise = chunk === 'stepwise';
+            const options = { kv: 'f32', context: length, chunk: stepwise ? 8 : chunk } as const;
+            const evaluator = await model.createEvaluator(options);
+            let worst = 0;
+            await evaluator.run(ids, {
+              stepwise,
+              rows: () => true,
+              onRow: (row, logits) => {
+                for (let i = 0; i < VOCAB; i++) {
+                  const error = Math.abs(logits[i] - want[row * VOCAB + i]);
+                  worst = Number.isFinite(error) ? Math.max(worst, error) : Number.POSITIVE_INFINITY;
+                }
+              },
+            });
+            expect(firstDifference(evaluator.bits(), await golden.u8('alpha'))).toBe(-1);
+            const lengths = await golden.i32('live_len_decode');
+            const last = Array.from(evaluator.live(), (_, head) => lengths[head * length + length - 1]);
+            expect([...evaluator.live()]).toEqual(last);
+            expect(worst).toBeLessThan(1e-3);
+            evaluator.destroy();
+          });
+        }
+      }
+    });
+  }
+});

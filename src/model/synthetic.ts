@@ -1,0 +1,111 @@
+/** Small random checkpoints in memory, at any shape and eviction setting. For tests alone. */
+import type { ModelFiles } from '../formats/model_folder.ts';
+import type { Checkpoint, TensorInfo } from '../formats/tensor.ts';
+import { defined } from '../util/assert.ts';
+import { createRng, normals } from '../util/rng.ts';
+import type { ModelConfig } from './config.ts';
+import type { DmsConfig } from './dms_config.ts';
+
+/** A checkpoint's tensors by their Hugging Face names. */
+export type TensorValues = ReadonlyMap<string, Float32Array>;
+
+interface Shaped {
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+/** `length` values around one, for norms. */
+function nearOne(rng: () => number, length: number): Float32Array {
+  return normals(rng, length, 0.1).map((value) => 1 + value);
+}
+
+function layerTensors(config: ModelConfig, dms: DmsConfig | null, rng: () => number): [string, Shaped][] {
+  const { hiddenSize: hidden, intermediateSize: inner, headDim, headNorm } = config;
+  const [queries, keys] = [config.numAttentionHeads * headDim, config.numKeyValueHeads * headDim];
+  const matrix = (rows: number, cols: number): Shaped => ({
+    shape: [rows, cols],
+    values: normals(rng, rows * cols, 1.2 / Math.sqrt(cols)),
+  });
+  const norm = (length: number): Shaped => ({ shape: [length], values: nearOne(rng, length) });
+  const list: [string, Shaped][] = [
+    ['input_layernorm.weight', norm(hidden)],
+    ['self_attn.q_proj.weight', matrix(queries, hidden)],
+    ['self_attn.k_proj.weight', matrix(keys, hidden)],
+    ['self_attn.v_proj.weight', matrix(keys, hidden)],
+    ['self_attn.o_proj.weight', matrix(hidden, queries)],
+    ['post_attention_layernorm.weight', norm(hidden)],
+    ['mlp.gate_proj.weight', matrix(inner, hidden)],
+    ['mlp.up_proj.weight', matrix(inner, hidden)],
+    ['mlp.down_proj.weight', matrix(hidden, inner)],
+  ];
+  if (headNorm) list.push(['self_attn.q_norm.weight', norm(headDim)], ['self_attn.k_norm.weight', norm(headDim)]);
+  if (dms?.variant === 'adapter') {
+    list.push(['self_attn.dms_proj_alpha_norm.weight', norm(hidden)]);
+    list.push(['self_attn.dms_proj_alpha.weight', matrix(config.numKeyValueHeads, hidden)]);
+  }
+  return list;
+}
+
+/** A random model as opened files, and its tensors as numbers. */
+export function syntheticModel(args: {
+  readonly config: ModelConfig;
+  readonly dms: DmsConfig | null;
+  readonly seed: number;
+}): { readonly files: ModelFiles; readonly tensors: TensorValues } {
+  const { config, dms, seed } = args;
+  const rng = createRng(seed);
+  const { hiddenSize: hidden, vocabSize: vocab } = config;
+  const all = new Map<string, Shaped>();
+  all.set('model.embed_tokens.weight', { shape: [vocab, hidden], values: normals(rng, vocab * hidden) });
+  for (let layer = 0; layer < config.numHiddenLayers; layer++) {
+    for (const [name, tensor] of layerTensors(config, dms, rng)) all.set(`model.layers.${layer}.${name}`, tensor);
+  }
+  all.set('model.norm.weight', { shape: [hidden], values: nearOne(rng, hidden) });
+  all.set('lm_head.weight', { shape: [vocab, hidden], values: normals(rng, vocab * hidden, 1 / Math.sqrt(hidden)) });
+  const checkpoint: Checkpoint = {
+    name: 'synthetic',
+    format: 'safetensors',
+    metadata: {},
+    tensors: new Map([...all].map(([name, tensor]) => [name, infoOf(name, tensor)])),
+    read: async (name) => {
+      const { values } = defined(all.get(name), name);
+      return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    },
+  };
+  const files = { name: 'synthetic', license: null, checkpoint, sidecar: null, config: jsonOf(config, dms) };
+  return {
+    files: { ...files, tokenizerJson: null, tokenizerConfig: null, byteLength: 0 },
+    tensors: new Map([...all].map(([name, { values }]) => [name, values])),
+  };
+}
+
+function infoOf(name: string, { shape, values }: Shaped): TensorInfo {
+  return { name, type: 'F32', shape, offset: 0, byteLength: values.byteLength };
+}
+
+function jsonOf(config: ModelConfig, dms: DmsConfig | null): Record<string, unknown> {
+  const json: Record<string, unknown> = {
+    model_type: config.architecture,
+    hidden_size: config.hiddenSize,
+    intermediate_size: config.intermediateSize,
+    num_hidden_layers: config.numHiddenLayers,
+    num_attention_heads: config.numAttentionHeads,
+    num_key_value_heads: config.numKeyValueHeads,
+    head_dim: config.headDim,
+    vocab_size: config.vocabSize,
+    rms_norm_eps: config.rmsNormEps,
+    rope_theta: config.ropeTheta,
+    max_position_embeddings: config.maxPositionEmbeddings,
+    tie_word_embeddings: config.tieWordEmbeddings,
+  };
+  if (!dms) return json;
+  return {
+    ...json,
+    dms_window_size: dms.window,
+    dms_alpha_scale: dms.scale,
+    dms_initial_alpha_offset: dms.offset,
+    dms_separate_alpha: dms.variant === 'adapter',
+    dms_alpha_per: dms.perHead ? 'head' : 'layer',
+    dms_shift: dms.shift,
+  };
+}

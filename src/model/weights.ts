@@ -1,0 +1,177 @@
+/**
+ * Brings a checkpoint's weights to the GPU, tensor by tensor, in the layouts of the kernels. Projections that read the
+ * same input are joined by rows, so that one dispatch computes them.
+ */
+
+import { concatPacked, dequantise, type PackedWeight, packWeight } from '../formats/pack.ts';
+import type { Checkpoint, TensorInfo } from '../formats/tensor.ts';
+import type { BufferPool } from '../gpu/buffers.ts';
+import { packGate, packHeadNorms } from '../kernels/head_rope.ts';
+import type { WeightBuffers } from '../kernels/weights.ts';
+import type { ModelConfig } from './config.ts';
+import type { DmsConfig } from './dms_config.ts';
+import { UnsupportedModelError } from './errors.ts';
+
+/** Tensors of one decoder layer. Shapes are [rows, cols]. */
+export interface LayerWeights {
+  /** f32 [hidden] */
+  readonly inputNorm: GPUBuffer;
+  /** [(Hq + 2 Hkv) * D, hidden]: q, k, v */
+  readonly qkv: WeightBuffers;
+  /** f32 [2, D]: of the queries, of the keys; null in families without head norms */
+  readonly headNorms: GPUBuffer | null;
+  /** [hidden, Hq * D] */
+  readonly oProj: WeightBuffers;
+  /** f32 [hidden] */
+  readonly postNorm: GPUBuffer;
+  /** [2 * intermediate, hidden]: gate, up */
+  readonly gateUp: WeightBuffers;
+  /** [hidden, intermediate] */
+  readonly downProj: WeightBuffers;
+  /** The eviction adapter of variant B: norm [hidden], weight [Hkv, hidden], bias [Hkv], f32; else null. */
+  readonly gate: GPUBuffer | null;
+}
+
+export interface ModelWeights {
+  /** [vocab, hidden] */
+  readonly embedding: WeightBuffers;
+  readonly layers: readonly LayerWeights[];
+  /** f32 [hidden] */
+  readonly finalNorm: GPUBuffer;
+  /** [vocab, hidden]; the embedding itself where the two are tied */
+  readonly lmHead: WeightBuffers;
+}
+
+export interface LoadWeightsOptions {
+  readonly checkpoint: Checkpoint;
+  /** Where the adapters are: the sidecar, or the checkpoint itself. */
+  readonly adapters: Checkpoint | null;
+  readonly config: ModelConfig;
+  readonly dms: DmsConfig | null;
+  readonly buffers: BufferPool;
+  /** `f32` dequantises everything. */
+  readonly weights: 'native' | 'f32';
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Loads all tensors. @throws UnsupportedModelError for a tensor that is missing or has another shape. */
+export async function loadWeights(options: LoadWeightsOptions): Promise<ModelWeights> {
+  const loader = new Loader(options);
+  const { config } = options;
+  const { hiddenSize: hidden, vocabSize: vocab } = config;
+  const embedding = await loader.matrix(['model.embed_tokens.weight'], [vocab, hidden]);
+  // In the file's order, which may be 0, 1, 10, 11, ..., 2: so that each part of a cut file is fetched once.
+  const place = (layer: number) =>
+    options.checkpoint.tensors.get(`model.layers.${layer}.input_layernorm.weight`)?.offset ?? 0;
+  const order = Array.from({ length: config.numHiddenLayers }, (_, i) => i).sort((a, b) => place(a) - place(b));
+  const layers: LayerWeights[] = [];
+  for (const i of order) layers[i] = await loader.layer(i);
+  const finalNorm = await loader.vector('model.norm.weight', hidden);
+  const lmHead = config.tieWordEmbeddings ? embedding : await loader.matrix(['lm_head.weight'], [vocab, hidden]);
+  return { embedding, layers, finalNorm, lmHead };
+}
+
+class Loader {
+  readonly #o: LoadWeightsOptions;
+  readonly #total: number;
+  #done = 0;
+
+  constructor(options: LoadWeightsOptions) {
+    this.#o = options;
+    this.#total = [...options.checkpoint.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
+  async layer(index: number): Promise<LayerWeights> {
+    const { config } = this.#o;
+    const { hiddenSize: hidden, intermediateSize: inner, headDim } = config;
+    const p = `model.layers.${index}`;
+    const a = `${p}.self_attn`;
+    const queries = config.numAttentionHeads * headDim;
+    const keys = config.numKeyValueHeads * headDim;
+    return {
+      inputNorm: await this.vector(`${p}.input_layernorm.weight`, hidden),
+      qkv: await this.matrix(
+        [`${a}.q_proj.weight`, `${a}.k_proj.weight`, `${a}.v_proj.weight`],
+        [queries + 2 * keys, hidden],
+      ),
+      headNorms: config.headNorm ? await this.#headNorms(a) : null,
+      oProj: await this.matrix([`${a}.o_proj.weight`], [hidden, queries]),
+      postNorm: await this.vector(`${p}.post_attention_layernorm.weight`, hidden),
+      gateUp: await this.matrix([`${p}.mlp.gate_proj.weight`, `${p}.mlp.up_proj.weight`], [2 * inner, hidden]),
+      downProj: await this.matrix([`${p}.mlp.down_proj.weight`], [hidden, inner]),
+      gate: this.#o.dms?.variant === 'adapter' ? await this.#gate(a) : null,
+    };
+  }
+
+  async #headNorms(attention: string): Promise<GPUBuffer> {
+    const { checkpoint, config, buffers } = this.#o;
+    const of = (name: string) => this.#values(checkpoint, `${attention}.${name}.weight`, config.headDim);
+    return buffers.upload(`${attention} head norms`, packHeadNorms(await of('q_norm'), await of('k_norm')));
+  }
+
+  async #gate(attention: string): Promise<GPUBuffer> {
+    const { adapters, checkpoint, config, buffers } = this.#o;
+    const source = adapters ?? checkpoint;
+    const { hiddenSize: hidden, numKeyValueHeads: heads } = config;
+    const of = (name: string, length: number) => this.#values(source, `${attention}.${name}`, length);
+    const norm = await of('dms_proj_alpha_norm.weight', hidden);
+    const weight = await of('dms_proj_alpha.weight', heads * hidden);
+    const biased = source.tensors.has(`${attention}.dms_proj_alpha.bias`);
+    const bias = biased ? await of('dms_proj_alpha.bias', heads) : null;
+    return buffers.upload(`${attention} gate`, packGate({ norm, weight, bias }));
+  }
+
+  /** An f32 vector. */
+  async vector(name: string, length: number): Promise<GPUBuffer> {
+    return this.#o.buffers.upload(name, await this.#values(this.#o.checkpoint, name, length));
+  }
+
+  /** A matrix, or several that have the same columns, joined by rows. */
+  async matrix(names: readonly string[], [rows, cols]: readonly [number, number]): Promise<WeightBuffers> {
+    const { checkpoint, buffers, signal } = this.#o;
+    const infos = names.map((name) => this.#info(checkpoint, name));
+    const total = infos.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
+    if (total !== rows || infos.some(({ shape }) => shape.length !== 2 || shape[1] !== cols)) {
+      const shapes = infos.map(({ name, shape }) => `${name} [${shape.join(', ')}]`).join(', ');
+      throw new UnsupportedModelError(`Expected [${rows}, ${cols}] in all from ${shapes}.`);
+    }
+    // Projections of unequal types cannot share a dispatch in their own formats; dequantised they can.
+    const target = new Set(infos.map(({ type }) => type)).size > 1 ? 'f32' : this.#o.weights;
+    const packed: PackedWeight[] = [];
+    for (const info of infos) {
+      packed.push(packWeight(info, await checkpoint.read(info.name, signal), target));
+      this.#count(info);
+    }
+    const joined = concatPacked(packed);
+    return {
+      format: joined.format,
+      rows,
+      cols,
+      codes: buffers.upload(`${names[0]} codes`, joined.codes),
+      scales: joined.scales ? buffers.upload(`${names[0]} scales`, joined.scales) : null,
+    };
+  }
+
+  async #values(source: Checkpoint, name: string, length: number): Promise<Float32Array> {
+    const info = this.#info(source, name);
+    const values = dequantise(info, await source.read(name, this.#o.signal));
+    if (values.length !== length) {
+      throw new UnsupportedModelError(`${name} has ${values.length} elements; ${length} are expected.`);
+    }
+    this.#count(info);
+    return values;
+  }
+
+  #info(source: Checkpoint, name: string): TensorInfo {
+    const info = source.tensors.get(name);
+    if (!info) throw new UnsupportedModelError(`The checkpoint has no tensor ${name}.`);
+    return info;
+  }
+
+  #count(info: TensorInfo): void {
+    this.#done = Math.min(this.#total, this.#done + info.byteLength);
+    this.#o.onProgress?.(this.#done, this.#total);
+    this.#o.signal?.throwIfAborted();
+  }
+}

@@ -1,0 +1,45 @@
+/** A model's way with text: its tokenizer, its chat template and the tokens at which an answer ends. */
+import type { ModelFiles } from '../formats/model_folder.ts';
+import { chatTemplateOf, renderChat, stopTokenIds } from '../text/chat_template.ts';
+import { TextError } from '../text/errors.ts';
+import { tokenizerFromGguf } from '../text/gguf_tokenizer.ts';
+import { createTokenizer, type Tokenizer } from '../text/tokenizer.ts';
+import type { ChatMessage } from './api.ts';
+
+/** The files' tokenizer: `tokenizer.json` where there is one, else the GGUF's metadata. @throws TextError */
+export function openTokenizer(files: ModelFiles): { readonly tokenizer: Tokenizer; readonly config: unknown } {
+  if (files.tokenizerJson !== null) {
+    const config = files.tokenizerConfig ?? {};
+    return { tokenizer: createTokenizer(files.tokenizerJson, config), config };
+  }
+  if (files.checkpoint.format !== 'gguf') {
+    throw new TextError(`${files.name} has no tokenizer.json; put the model's own beside its weights.`);
+  }
+  const { tokenizerJson, tokenizerConfig } = tokenizerFromGguf(files.checkpoint.metadata);
+  return { tokenizer: createTokenizer(tokenizerJson, tokenizerConfig), config: tokenizerConfig };
+}
+
+export class ChatText {
+  readonly tokenizer: Tokenizer;
+  /** Ids that end an answer. */
+  readonly stopTokens: readonly number[];
+  readonly #template: string;
+
+  /** @throws TextError when the model has no chat template */
+  constructor(files: ModelFiles) {
+    const { tokenizer, config } = openTokenizer(files);
+    const template = chatTemplateOf(config);
+    if (template === null) {
+      throw new TextError(`${files.name} has no chat template, so it cannot chat. Use the model's instruct version.`);
+    }
+    this.tokenizer = tokenizer;
+    this.stopTokens = stopTokenIds(tokenizer);
+    this.#template = template;
+  }
+
+  /** The chat as text, up to where the assistant's answer begins. @throws TextError */
+  render(messages: readonly ChatMessage[]): string {
+    const { bosToken, eosToken } = this.tokenizer;
+    return renderChat(this.#template, messages, { addGenerationPrompt: true, bosToken, eosToken });
+  }
+}

@@ -1,0 +1,66 @@
+/** Where the command line finds its GPU and its models: Dawn, and the disk. */
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { create, globals } from 'webgpu';
+import { type ModelFiles, openGgufModel, openModel } from '../formats/model_folder.ts';
+import type { OpenGpuOptions } from '../gpu/device.ts';
+import { nodeFile, nodeFileSet, sha256Hasher } from '../store/node_files.ts';
+import { loadCounter, withProgress } from '../store/progress.ts';
+import type { ByteSource } from '../util/byte_source.ts';
+import { UsageError } from './usage.ts';
+
+type DawnGpu = NonNullable<OpenGpuOptions['gpu']>;
+
+/** Dawn crashes when its instance is collected while devices live, so it is held for the whole process. */
+let dawn: DawnGpu | null = null;
+
+/** Dawn's `navigator.gpu`; the same one each time. */
+export function openDawn(): DawnGpu {
+  if (!dawn) {
+    Object.assign(globalThis, globals);
+    dawn = create([]);
+  }
+  return dawn;
+}
+
+/** The default model's folder, as the repository has it: two levels above the source and above the built command. */
+export function defaultModelPath(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  return join(here, '..', '..', 'public', 'models', 'smollm2-135m-instruct');
+}
+
+const HASH_BYTES = 1 << 24;
+
+async function hashOf(source: ByteSource): Promise<string> {
+  const hasher = sha256Hasher();
+  for (let offset = 0; offset < source.size; offset += HASH_BYTES) {
+    hasher.update(await source.read(offset, Math.min(HASH_BYTES, source.size - offset)));
+  }
+  return hasher.digest();
+}
+
+/**
+ * Opens a model folder, a directory in Hugging Face's form or a GGUF file. Beside `name.gguf`, adapters in
+ * `name.dms.safetensors` are taken when they were made for it.
+ * @param onBytes bytes of weights read so far, while they are read
+ * @throws UsageError, FormatError
+ */
+export async function openModelPath(
+  path: string,
+  onBytes: (loaded: number, total: number) => void = () => {},
+): Promise<ModelFiles> {
+  const found = await stat(path).catch(() => null);
+  if (!found) throw new UsageError(`${path}: there is no such model. Give a folder or a .gguf file by --model.`);
+  const counter = loadCounter(onBytes);
+  if (found.isDirectory()) {
+    return openModel(withProgress(nodeFileSet(path), counter.onBytes), undefined, counter.onTotal);
+  }
+  if (!path.endsWith('.gguf')) throw new UsageError(`${path} is no .gguf file and no folder.`);
+  const files = withProgress(nodeFileSet(dirname(path)), counter.onBytes);
+  const source = await nodeFile(path);
+  const sidecar = await files.open(source.name.replace(/\.gguf$/, '.dms.safetensors'));
+  const options = sidecar ? { sidecar, sha256: await hashOf(source) } : {};
+  counter.onTotal(source.size + (sidecar?.size ?? 0));
+  return openGgufModel((await files.open(source.name)) ?? source, options);
+}

@@ -1,0 +1,136 @@
+/** The page's grid: conversation and panel side by side when wide, one column and a sheet when narrow. */
+import { css } from 'lit';
+import { cardStyles } from './cards.ts';
+import { sharedStyles } from './shared_styles.ts';
+
+export const pageStyles = [
+  sharedStyles,
+  cardStyles,
+  css`
+    :host {
+      height: 100dvh;
+      display: grid;
+      grid-template: auto minmax(0, 1fr) / minmax(0, 1fr) 340px;
+    }
+    header {
+      grid-column: 1 / -1;
+      display: flex;
+      align-items: center;
+      gap: 0.5rem;
+      padding: 0.375rem 0.75rem 0.375rem 1rem;
+      border-bottom: 1px solid var(--line);
+      min-width: 0;
+    }
+    h1 {
+      font-size: 1.125rem;
+      margin: 0;
+      color: var(--accent);
+    }
+    .chip {
+      display: flex;
+      gap: 0.5rem;
+      min-width: 0;
+      padding: 0.125rem 0.625rem;
+      margin-left: 0.5rem;
+      border: 1px solid var(--line);
+      border-radius: 99px;
+      background: var(--surface);
+      white-space: nowrap;
+    }
+    .chip .name {
+      overflow: hidden;
+      text-overflow: ellipsis;
+    }
+    .state {
+      margin-right: auto;
+      padding-left: 0.25rem;
+      white-space: nowrap;
+    }
+    header button {
+      white-space: nowrap;
+    }
+    main {
+      display: grid;
+      grid-template-rows: minmax(0, 1fr) auto;
+      min-width: 0;
+    }
+    .dock {
+      display: grid;
+      gap: 0.625rem;
+      width: 100%;
+      max-width: calc(72ch + 2rem);
+      margin: 0 auto;
+      padding: 0.5rem 1rem 0.875rem;
+    }
+    .dock .card {
+      max-height: 55dvh;
+      overflow: auto;
+    }
+    aside {
+      border-left: 1px solid var(--line);
+      background: var(--surface);
+      padding: 1.125rem;
+      overflow-y: auto;
+      min-height: 0;
+    }
+    .line {
+      display: flex;
+      justify-content: space-between;
+      width: 100%;
+      min-height: 2.5rem;
+      align-items: center;
+      border: 0;
+      border-bottom: 1px solid var(--line);
+      border-radius: 0;
+      background: var(--surface);
+      padding: 0.25rem 1rem;
+    }
+    .accent {
+      color: var(--accent);
+    }
+    .sheet {
+      color: inherit;
+      background: var(--ground);
+      border: 0;
+      border-top: 1px solid var(--line);
+      border-radius: var(--radius) var(--radius) 0 0;
+      width: 100%;
+      max-width: none;
+      max-height: 88dvh;
+      margin: auto 0 0;
+      padding: 0 1rem 1.25rem;
+      overflow-y: auto;
+      overscroll-behavior: contain;
+    }
+    .sheet::backdrop {
+      background: rgb(0 0 0 / 0.45);
+    }
+    .sheet-head {
+      position: sticky;
+      top: 0;
+      z-index: 1;
+      display: flex;
+      justify-content: space-between;
+      align-items: center;
+      padding: 0.625rem 0;
+      background: var(--ground);
+    }
+    @media (width < 900px) {
+      :host {
+        grid-template: auto auto minmax(0, 1fr) / minmax(0, 1fr);
+      }
+      header {
+        gap: 0.125rem;
+        padding: 0.25rem 0.25rem 0.25rem 1rem;
+      }
+      header button {
+        padding: 0.4rem 0.6rem;
+      }
+    }
+    @media (width < 560px) {
+      .chip {
+        display: none;
+      }
+    }
+  `,
+];

@@ -1,0 +1,191 @@
+/**
+ * The built page in a real Chromium: starts the server and the browser, and knows the page's parts by the names that a
+ * person or a screen reader knows. It fakes nothing of the page.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
+import { ROOT } from '../scripts/build.mjs';
+import { launchOptions } from '../scripts/chromium.mjs';
+import { serve } from '../scripts/serve.mjs';
+
+/** The model of the tests: two layers of random weights, a window of 16 tokens. */
+export const MICRO = '/fixtures/micro/';
+
+/** Where pictures for people go. */
+const SCREENSHOTS = join(ROOT, 'test-results');
+
+export const DESKTOP = { width: 1280, height: 800 };
+export const PHONE = { width: 390, height: 844 };
+
+/** Milliseconds for the first kernels to compile on a software adapter. */
+export const LOAD_TIMEOUT_MS = 90_000;
+
+export interface VisitOptions {
+  readonly viewport?: { readonly width: number; readonly height: number };
+  readonly colorScheme?: 'light' | 'dark';
+  /** Value of `?model=`; null leaves the default model. */
+  readonly model?: string | null;
+  /** Settings to find in the browser's storage. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** Runs in the page before its own scripts. */
+  readonly before?: () => void;
+  /** Other servers, for a page that asks them. */
+  readonly prepare?: (context: BrowserContext) => Promise<void>;
+}
+
+export interface Site {
+  readonly url: string;
+  readonly browser: Browser;
+  /** A fresh context, as of a first visit. */
+  visit(options?: VisitOptions): Promise<LethePage>;
+  close(): Promise<void>;
+}
+
+/** Serves dist/page and starts Chromium; `gpu` false starts one that finds no adapter. */
+export async function openSite({ gpu = true } = {}): Promise<Site> {
+  const server = await serve(join(ROOT, 'dist', 'page'), { extra: { '/fixtures/': join(ROOT, 'e2e', 'fixtures') } });
+  const { executablePath, args } = launchOptions();
+  const kept = gpu ? args : args.filter((arg) => !/webgpu/.test(arg));
+  const browser = await chromium.launch({ executablePath, args: kept });
+  return {
+    url: server.url,
+    browser,
+    visit: async (options = {}) => visit(browser, server.url, options),
+    close: async () => {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+async function visit(browser: Browser, url: string, options: VisitOptions): Promise<LethePage> {
+  const { viewport = DESKTOP, colorScheme = 'light', model = MICRO, settings, before, prepare } = options;
+  const context = await browser.newContext({ viewport, colorScheme });
+  await prepare?.(context);
+  if (before) await context.addInitScript(before);
+  if (settings) {
+    const write = (text: string): void => {
+      if (localStorage.getItem('lethe.settings') === null) localStorage.setItem('lethe.settings', text);
+    };
+    await context.addInitScript(write, JSON.stringify(settings));
+  }
+  const page = await context.newPage();
+  const lethe = new LethePage(context, page);
+  await page.goto(model === null ? url : `${url}?model=${encodeURIComponent(model)}`);
+  return lethe;
+}
+
+/** One open page, by what is seen on it. */
+export class LethePage {
+  /** Errors of the page's scripts and of its console. */
+  readonly errors: string[] = [];
+
+  constructor(
+    readonly context: BrowserContext,
+    readonly page: Page,
+  ) {
+    page.on('pageerror', (error) => this.errors.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.errors.push(message.text());
+    });
+  }
+
+  get field(): Locator {
+    return this.page.getByLabel('Message', { exact: true });
+  }
+
+  get answers(): Locator {
+    return this.page.locator('lethe-turn[data-role=assistant] .answer');
+  }
+
+  get questions(): Locator {
+    return this.page.locator('lethe-turn[data-role=user] .words');
+  }
+
+  /** A value of the page or the panel by its name. */
+  value(name: string): Locator {
+    return this.page.locator(`[data-field=${name}]`);
+  }
+
+  /** The number that a value begins with. */
+  async number(name: string): Promise<number> {
+    return Number.parseFloat((await this.value(name).innerText()).replaceAll(',', ''));
+  }
+
+  card(kind: 'loading' | 'cancelled' | 'consent' | 'fault'): Locator {
+    return this.page.locator(`[data-card=${kind}]`);
+  }
+
+  button(name: string): Locator {
+    return this.page.getByRole('button', { name, exact: true });
+  }
+
+  /** Waits for the word at the top: loading, ready, reading, writing. A card with a fault ends the wait at once. */
+  async untilState(word: string, timeout = LOAD_TIMEOUT_MS): Promise<void> {
+    const state = this.page.locator('[data-field=state]', { hasText: new RegExp(`^${word}$`) });
+    const fault = this.card('fault');
+    await state.or(fault).first().waitFor({ timeout });
+    if (word !== 'stopped' && (await fault.isVisible())) {
+      throw new Error(`waited for ${word}, and a card said: ${await fault.locator('code').textContent()}`);
+    }
+    await state.waitFor({ timeout });
+  }
+
+  async send(text: string): Promise<void> {
+    await this.field.fill(text);
+    await this.field.press('Enter');
+  }
+
+  /** Sends and waits until the answer is whole. */
+  async ask(text: string): Promise<string> {
+    const turns = await this.answers.count();
+    await this.send(text);
+    await this.answers.nth(turns).waitFor({ state: 'attached' });
+    await this.untilState('ready');
+    return this.answers.nth(turns).innerText();
+  }
+
+  /** Sets the longest answer in the dialog, as a person would; in tokens. */
+  async setLongest(tokens: number): Promise<void> {
+    await this.button('Settings').click();
+    await this.page.getByLabel('Longest answer').fill(String(tokens));
+    await this.button('Save').click();
+  }
+
+  /** Leaves the conversation for a new one. */
+  async startAnew(): Promise<void> {
+    if (await this.button('New chat').isEnabled()) await this.button('New chat').click();
+    await this.untilState('ready');
+    await this.answers.first().waitFor({ state: 'detached' });
+    // The engine has forgotten too once the panel says so.
+    await this.page.locator('[data-field=tokens]', { hasText: /^0$/ }).waitFor();
+  }
+
+  /** Tokens that each head holds, from the table; rows are layers. */
+  async heldTokens(): Promise<number[][]> {
+    const details = this.page.locator('lethe-heat-map details');
+    const open = await details.evaluate((element) => element.hasAttribute('open'));
+    if (open) await details.locator('summary').click();
+    await details.locator('summary').click();
+    const rows = await details.locator('tbody tr').all();
+    return Promise.all(
+      rows.map(async (row) => (await row.locator('td').allInnerTexts()).map((text) => Number(text.replace(',', '')))),
+    );
+  }
+
+  /** What the heat map's canvas shows. */
+  async heatMapPixels(): Promise<string> {
+    const canvas = this.page.locator('lethe-heat-map canvas');
+    return canvas.evaluate((element) => (element instanceof HTMLCanvasElement ? element.toDataURL() : ''));
+  }
+
+  async screenshot(name: string): Promise<void> {
+    mkdirSync(SCREENSHOTS, { recursive: true });
+    await this.page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+  }
+
+  close(): Promise<void> {
+    return this.context.close();
+  }
+}

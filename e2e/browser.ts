@@ -146,6 +146,23 @@ export class LethePage {
     return this.answers.nth(turns).innerText();
   }
 
+  /** Waits until the first answer has been shown at `count` different lengths: it streams. Every change is seen. */
+  async untilStreamed(count: number): Promise<void> {
+    await this.answers.first().waitFor({ state: 'attached' });
+    await this.answers.first().evaluate((answer, count) => {
+      const lengths = new Set<number>();
+      return new Promise<void>((resolve) => {
+        const observer = new MutationObserver(() => {
+          lengths.add(answer.textContent?.length ?? 0);
+          if (lengths.size < count) return;
+          observer.disconnect();
+          resolve();
+        });
+        observer.observe(answer, { childList: true, characterData: true, subtree: true });
+      });
+    }, count);
+  }
+
   /** Sets the longest answer in the dialog, as a person would; in tokens. */
   async setLongest(tokens: number): Promise<void> {
     await this.button('Settings').click();
@@ -165,10 +182,15 @@ export class LethePage {
   /** Tokens that each head holds, from the table; rows are layers. */
   async heldTokens(): Promise<number[][]> {
     const details = this.page.locator('lethe-heat-map details');
-    const open = await details.evaluate((element) => element.hasAttribute('open'));
-    if (open) await details.locator('summary').click();
+    const rowLocator = details.locator('tbody tr');
+    // Opened anew, it shows what is held now; the rows come and go a moment after the click.
+    if ((await rowLocator.count()) > 0) {
+      await details.locator('summary').click();
+      await rowLocator.first().waitFor({ state: 'detached' });
+    }
     await details.locator('summary').click();
-    const rows = await details.locator('tbody tr').all();
+    await rowLocator.first().waitFor();
+    const rows = await rowLocator.all();
     return Promise.all(
       rows.map(async (row) => (await row.locator('td').allInnerTexts()).map((text) => Number(text.replace(',', '')))),
     );

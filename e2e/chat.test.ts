@@ -33,11 +33,7 @@ describe('a conversation', () => {
   test('starts with the cursor in the field, streams, and says what it cost', async () => {
     await lethe.page.keyboard.type('What does the river forget?');
     await lethe.page.keyboard.press('Enter');
-    await lethe.answers.first().waitFor();
-    const lengths = new Set<number>();
-    await expect
-      .poll(async () => lengths.add((await lethe.answers.first().innerText()).length).size, { timeout: 30_000 })
-      .toBeGreaterThan(3);
+    await lethe.untilStreamed(4);
     await lethe.untilState('ready');
     expect(await lethe.value('note').innerText()).toMatch(
       /^40 tokens, [\d.,]+ tok\/s, memory [\d.]+ k?B \(dense [\d.]+ k?B\), cut at the longest answer$/,

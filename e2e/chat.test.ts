@@ -5,6 +5,9 @@ import { DESKTOP, type LethePage, openSite, PHONE, type Site } from './browser.t
 /** Greedy, so that runs are alike; the micro model's words mean nothing and rarely end by themselves. */
 const SETTINGS = { temperature: 0, maxTokens: 40 };
 
+/** Tokens of an answer that is still being written a second or two after it began. */
+const LONG = 400;
+
 /** Milliseconds within which a stopped answer must stand still: a step or two, on a software adapter. */
 const STOP_MS = 3000;
 
@@ -138,6 +141,7 @@ describe('a conversation', () => {
     await lethe.ask('one');
     await lethe.ask('two');
     const log = lethe.page.getByRole('log');
+    await lethe.setLongest(LONG);
     await lethe.send('three');
     await lethe.untilState('writing');
     await log.hover();
@@ -149,6 +153,7 @@ describe('a conversation', () => {
     await lethe.button('↓ Latest').click();
     const left = (element: Element): number => element.scrollHeight - element.clientHeight - element.scrollTop;
     expect(await log.evaluate(left)).toBeLessThan(2);
+    await lethe.setLongest(SETTINGS.maxTokens);
   });
 
   test('every control is reached by Tab alone', async () => {
@@ -208,7 +213,8 @@ describe('a conversation', () => {
   test.each(['light', 'dark'] as const)(
     'on a phone the memory is one line that opens as a sheet (%s)',
     async (scheme) => {
-      const lethe = await site.visit({ settings: SETTINGS, viewport: PHONE, colorScheme: scheme });
+      const settings = { ...SETTINGS, maxTokens: LONG };
+      const lethe = await site.visit({ settings, viewport: PHONE, colorScheme: scheme });
       await lethe.untilState('ready');
       await lethe.screenshot(`empty-phone-${scheme}`);
       await lethe.send('What does the river forget?');
@@ -231,7 +237,7 @@ describe('a conversation', () => {
   test.each(['light', 'dark'] as const)(
     'on a desktop conversation and memory stand side by side (%s)',
     async (scheme) => {
-      const lethe = await site.visit({ settings: { ...SETTINGS, maxTokens: 200 }, colorScheme: scheme });
+      const lethe = await site.visit({ settings: { ...SETTINGS, maxTokens: LONG }, colorScheme: scheme });
       await lethe.untilState('ready');
       await lethe.screenshot(`empty-desktop-${scheme}`);
       await lethe.page.getByRole('button', { name: /Let it write at length/ }).click();

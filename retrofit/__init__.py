@@ -1,0 +1,1 @@
+"""Retrofit: trained eviction for a language model (Dynamic Memory Sparsification, arXiv 2506.05345)."""

@@ -1,0 +1,96 @@
+"""The student: the base with gates (and low-rank updates) beside it, run layer by layer under them."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from .gates import ATTENTION, DmsSettings, EvictionGate, hard_gate, logistic_noise, soft_gate
+from .low_rank import TARGETS, LowRankLinear, add_low_rank
+
+
+class Student(nn.Module):
+    """Shares the base's frozen weights; only what is trained is its own."""
+
+    def __init__(
+        self, base, settings: DmsSettings, rank: int = 0, alpha: float = 16.0, targets: str = "all", seed: int = 0
+    ):
+        super().__init__()
+        shared = {id(p): p for p in base.parameters()}
+        self.model = copy.deepcopy(base, shared)
+        self.model.config._attn_implementation = ATTENTION
+        self.model.requires_grad_(False)
+        self.settings = settings
+        self.rank, self.alpha = rank, alpha
+        config = base.config
+        generator = torch.Generator().manual_seed(seed)
+        for layer in self.model.model.layers:
+            if rank > 0:
+                add_low_rank(layer, TARGETS[targets], rank, alpha, generator)
+            layer.eviction = EvictionGate(config.hidden_size, config.num_key_value_heads, config.rms_norm_eps)
+        self.run_layer = _run_layer
+
+    def compile(self) -> None:
+        """Compiles the layer, once for all layers."""
+        self.run_layer = torch.compile(_run_layer, dynamic=False)
+
+    def gates(self) -> list[nn.Parameter]:
+        return [p for layer in self.model.model.layers for p in layer.eviction.parameters()]
+
+    def updates(self) -> list[nn.Parameter]:
+        modules = [m for m in self.model.modules() if isinstance(m, LowRankLinear)]
+        return [p for m in modules for p in (m.lora_A, m.lora_B)]
+
+    def forward(self, ids: Tensor, offset: float | None = None, noise: torch.Generator | None = None):
+        """ids [B, T]. With `noise` the gates are soft (training), without they are as served.
+
+        Returns the last hidden states [B, T, hidden], normed, and the bits [layers, B, K, T].
+        """
+        s = self.settings if offset is None else replace(self.settings, offset=offset)
+        body = self.model.model
+        x = body.embed_tokens(ids)
+        rotary = body.rotary_emb(x, torch.arange(ids.shape[1], device=ids.device)[None])
+        heads = self.model.config.num_key_value_heads
+        at = torch.tensor(s.offset, device=ids.device)
+        bits = []
+        for layer in body.layers:
+            draw = None
+            if noise is not None:
+                draw = logistic_noise((ids.shape[0], heads, ids.shape[1]), noise).to(ids.device)
+            x, decided = self.run_layer(layer, x, rotary, (s.scale, at, s.tau, s.window), draw)
+            bits.append(decided)
+        return body.norm(x), torch.stack(bits)
+
+
+def _run_layer(layer, x, rotary, settings, noise):
+    scale, offset, tau, window = settings
+    logits = layer.eviction(x, scale, offset)
+    gate, bits = hard_gate(logits) if noise is None else soft_gate(logits, noise, tau)
+    return layer(x, position_embeddings=rotary, gate=gate, window=window), bits
+
+
+class Teacher:
+    """The base with eviction off, through the same attention; never trained."""
+
+    def __init__(self, base):
+        self.model = base
+        self.run_layer = _run_plain_layer
+
+    def compile(self) -> None:
+        self.run_layer = torch.compile(_run_plain_layer, dynamic=False)
+
+    @torch.no_grad()
+    def __call__(self, ids: Tensor) -> Tensor:
+        body = self.model.model
+        x = body.embed_tokens(ids)
+        rotary = body.rotary_emb(x, torch.arange(ids.shape[1], device=ids.device)[None])
+        for layer in body.layers:
+            x = self.run_layer(layer, x, rotary)
+        return body.norm(x)
+
+
+def _run_plain_layer(layer, x, rotary):
+    return layer(x, position_embeddings=rotary)

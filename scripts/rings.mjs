@@ -15,9 +15,10 @@ import {
 import { ROOT } from './build.mjs';
 import { runChecks } from './check.mjs';
 import { chromiumSteps, lavapipeSteps, thisMachine } from './provision.mjs';
+import { countJunit, preparePython } from './python.mjs';
 
 /** In the order in which they run: the quick ones first. */
-export const RINGS = ['check', 'unit', 'kernel', 'model', 'app'];
+export const RINGS = ['check', 'unit', 'retrofit', 'kernel', 'model', 'app'];
 
 /** @typedef {{ label: string, passed: number, failed: number, skipped: number, seconds: number }} Result */
 /** @typedef {import('./adapters.mjs').TestAdapter} TestAdapter */
@@ -122,6 +123,27 @@ async function runCheckRing() {
   return { label: 'check', passed: results.length - failed, failed, skipped: 0, seconds };
 }
 
+/** @returns {Result} */
+function runRetrofitRing() {
+  console.log('\n== retrofit');
+  const started = Date.now();
+  const elapsed = () => (Date.now() - started) / 1000;
+  const { python, reason } = preparePython(ROOT);
+  if (python === null) {
+    console.log(`Skipped: retrofit, since ${reason}.`);
+    return { label: 'retrofit', passed: 0, failed: 0, skipped: 1, seconds: elapsed() };
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-test-'));
+  const output = join(folder, 'report.xml');
+  const { status } = spawnSync(python, ['-m', 'pytest', '-q', 'retrofit', `--junitxml=${output}`], {
+    cwd: ROOT,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const report = existsSync(output) ? readFileSync(output, 'utf8') : null;
+  rmSync(folder, { recursive: true });
+  return { label: 'retrofit', ...countJunit(report, status), seconds: elapsed() };
+}
+
 /**
  * Runs one ring, on each adapter that it wants.
  * @param {string} ring
@@ -130,6 +152,7 @@ async function runCheckRing() {
  */
 export async function runRing(ring, { chromium, adapters }) {
   if (ring === 'check') return [await runCheckRing()];
+  if (ring === 'retrofit') return [runRetrofitRing()];
   if (ring === 'unit') return [runVitest('unit', 'unit', process.env)];
   if (ring === 'app') return [runVitest('app', 'app', { ...process.env, LETHE_CHROMIUM: chromium ?? '' })];
   const wanted = ring === 'kernel' ? adapters : adapters.slice(0, 1);

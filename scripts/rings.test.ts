@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { staleReason } from './dependencies.mjs';
+import { countJunit } from './python.mjs';
 import { countReport } from './rings.mjs';
 
 const file = (status: string, ...tests: string[]) => ({
@@ -35,6 +36,21 @@ describe('the counts of a ring', () => {
     expect(countReport(report({ numPassedTests: 3 }), 1)).toEqual({ passed: 3, failed: 1, skipped: 0 });
     expect(countReport(null, null)).toEqual({ passed: 0, failed: 1, skipped: 0 });
     expect(countReport(report({}), 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  });
+});
+
+describe('the counts of pytest', () => {
+  const suite = (facts: string) => `<?xml version="1.0"?><testsuites><testsuite name="pytest" ${facts}></testsuite>`;
+
+  test('are those of its report', () => {
+    const xml = suite('errors="1" failures="2" skipped="3" tests="10" time="1.2"');
+    expect(countJunit(xml, 1)).toEqual({ passed: 4, failed: 3, skipped: 3 });
+  });
+
+  test('take no report, no tests and a failure outside the tests for a failure', () => {
+    expect(countJunit(null, 2)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+    expect(countJunit(suite('errors="0" failures="0" skipped="0" tests="0"'), 5).failed).toBe(1);
+    expect(countJunit(suite('errors="0" failures="0" skipped="0" tests="3"'), 3).failed).toBe(1);
   });
 });
 

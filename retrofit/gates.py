@@ -72,25 +72,27 @@ def logistic_noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor
 
 
 def gated_attention(module, query, key, value, attention_mask=None, scaling=None, gate=None, window=0, **_):
-    """Causal attention that adds `gate` [B, K, T] to the scores of keys more than `window` tokens back.
+    """Causal attention that adds `gate` [B, K, N] to the scores of keys more than `window` tokens back.
 
-    query [B, H, T, D], key and value [B, K, T, D]; returns [B, T, H, D], as `transformers` wants it.
+    query [B, H, T, D] of the newest T tokens, key and value [B, K, N, D]; returns [B, T, H, D], as `transformers` wants it.
     """
     b, h, t, d = query.shape
     heads = key.shape[1]
     rows = query.view(b, heads, h // heads, t, d)
-    positions = torch.arange(t, device=query.device)
+    before = key.shape[2] - t
+    positions = torch.arange(key.shape[2], device=query.device)
     out = []
     for start in range(0, t, ROW_BLOCK):
         end = min(start + ROW_BLOCK, t)
+        seen = before + end
         block = rows[:, :, :, start:end].reshape(b, heads, -1, d)
-        scores = block @ key[:, :, :end].transpose(-1, -2) * scaling
-        scores = scores.view(b, heads, h // heads, end - start, end)
-        back = positions[start:end, None] - positions[None, :end]
-        if gate is not None and end > window + 1:
-            scores = scores + torch.where(back > window, gate[:, :, None, None, :end].to(scores.dtype), 0.0)
+        scores = block @ key[:, :, :seen].transpose(-1, -2) * scaling
+        scores = scores.view(b, heads, h // heads, end - start, seen)
+        back = positions[before + start : seen, None] - positions[None, :seen]
+        if gate is not None and seen > window + 1:
+            scores = scores + torch.where(back > window, gate[:, :, None, None, :seen].to(scores.dtype), 0.0)
         weights = torch.softmax(scores.masked_fill(back < 0, float("-inf")), -1, dtype=torch.float32).to(value.dtype)
-        part = weights.view(b, heads, -1, end) @ value[:, :, :end]
+        part = weights.view(b, heads, -1, seen) @ value[:, :, :seen]
         out.append(part.view(b, h, end - start, d))
     return torch.cat(out, 2).transpose(1, 2), None
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from transformers import DynamicCache
 
 from .gates import ATTENTION, DmsSettings, EvictionGate, hard_gate, logistic_noise, soft_gate
 from .low_rank import TARGETS, LowRankLinear, add_low_rank
@@ -70,6 +71,33 @@ def _run_layer(layer, x, rotary, settings, noise):
     logits = layer.eviction(x, scale, offset)
     gate, bits = hard_gate(logits) if noise is None else soft_gate(logits, noise, tau)
     return layer(x, position_embeddings=rotary, gate=gate, window=window), bits
+
+
+class Past:
+    """What a student has read so far: every key, and every bit. Nothing is dropped; the gate hides what is forgotten."""
+
+    def __init__(self, layers: int):
+        self.cache = DynamicCache()
+        self.logits: list[Tensor | None] = [None] * layers
+        self.count = 0
+
+
+@torch.no_grad()
+def read_on(student: Student, ids: Tensor, past: Past) -> tuple[Tensor, Tensor]:
+    """Reads ids [B, T] after `past`, gates as served. Returns hidden states [B, T, hidden] and all bits so far."""
+    s, body = student.settings, student.model.model
+    x = body.embed_tokens(ids)
+    rotary = body.rotary_emb(x, torch.arange(past.count, past.count + ids.shape[1], device=ids.device)[None])
+    bits = []
+    for index, layer in enumerate(body.layers):
+        new = layer.eviction(x, s.scale, s.offset)
+        known = past.logits[index]
+        past.logits[index] = new if known is None else torch.cat([known, new], -1)
+        gate, decided = hard_gate(past.logits[index])
+        bits.append(decided)
+        x = layer(x, position_embeddings=rotary, past_key_values=past.cache, gate=gate, window=s.window)
+    past.count += ids.shape[1]
+    return body.norm(x), torch.stack(bits)
 
 
 class Teacher:

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 
 from retrofit.gates import DmsSettings, gated_attention, hard_gate, logistic_noise, soft_gate, verdicts
-from retrofit.student import Student, Teacher
+from retrofit.student import Past, Student, Teacher, read_on
 
 needs_shared = pytest.mark.skipif(not (SHARED / "reference").exists(), reason="the shared golden data is not here")
 
@@ -97,3 +97,19 @@ def test_at_the_hard_limit_the_training_forward_is_nvidias(length):
         logits = model.lm_head(hidden)[0]
         assert torch.equal(bits[:, 0].bool(), golden.get_tensor("alpha").bool())
         torch.testing.assert_close(logits, golden.get_tensor("logits"), atol=1e-3, rtol=0)
+
+
+def test_reading_in_pieces_equals_reading_at_once():
+    student = Student(tiny_model(), DmsSettings(16, offset=0.0))
+    torch.manual_seed(4)
+    with torch.no_grad():
+        for layer in student.model.model.layers:
+            layer.eviction.weight.normal_(std=0.1)
+    ids = torch.randint(256, (1, 150))
+    with torch.no_grad():
+        hidden, bits = student(ids)
+    assert 0.3 < bits.mean() < 0.7
+    past = Past(2)
+    pieces = [read_on(student, part, past) for part in ids.split([100, 1, 1, 30, 18], 1)]
+    torch.testing.assert_close(torch.cat([piece[0] for piece in pieces], 1), hidden, atol=1e-4, rtol=1e-4)
+    assert torch.equal(pieces[-1][1], bits)

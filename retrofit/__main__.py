@@ -1,11 +1,11 @@
-"""`python -m retrofit train|eval|export`."""
+"""`python -m retrofit train|eval|export|golden`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from . import export, train
+from . import export, golden, train
 
 
 def main() -> int:
@@ -17,6 +17,9 @@ def main() -> int:
     exporter = commands.add_parser("export", help="write a directory that NVIDIA's loader and Lethe read")
     export.add_arguments(exporter)
     exporter.set_defaults(run=export.main)
+    maker = commands.add_parser("golden", help="write what a retrofit computes on given prompts, for tests")
+    golden.add_arguments(maker)
+    maker.set_defaults(run=golden.main)
     args = parser.parse_args()
     try:
         args.run(args)

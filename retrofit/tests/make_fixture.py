@@ -25,13 +25,13 @@ TOKENS = 1000
 
 def expected(student, ids: torch.Tensor) -> dict[str, torch.Tensor]:
     """ids [T] -> alpha u8 [layers, KV heads, T], live i32 [layers, KV heads], logits f32 [T, vocab]."""
+    from retrofit.golden import live_lengths
+
     with torch.no_grad():
         hidden, bits = student(ids[None])
         logits = student.model.lm_head(hidden)[0]
     alpha = bits[:, 0].to(torch.uint8)
-    window, count = student.settings.window, len(ids)
-    # Keys j <= T - 2 - window whose verdict, the bit of token j + 1, is set are gone for the newest query.
-    live = count - alpha[:, :, 1 : max(1, count - window)].sum(-1)
+    live = live_lengths(alpha.int(), student.settings.window)
     return {"alpha": alpha.contiguous(), "live": live.to(torch.int32), "logits": logits.contiguous()}
 
 

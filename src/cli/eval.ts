@@ -3,16 +3,17 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { CachePolicy } from '../cache/policy.ts';
 import { evaluateLogits, evaluatePerplexity } from '../engine/evaluation.ts';
-import { loadForEvaluation } from '../engine/load_local.ts';
-import { openDawn, openModelPath } from './open.ts';
+import { isRetrofitted, loadForEvaluation } from '../engine/load_local.ts';
+import { ADAPTERS_HELP, openDawn, openModelPath } from './open.ts';
 import { UsageError } from './usage.ts';
 
 export const EVAL_HELP = `lethe eval logits --model DIR_OR_FILE --ids ids.json --out out.safetensors
                   [--policy dms|dense|window] [--offset X] [--window W] [--sinks S]
-                  [--weights native|f32] [--activations int8|f32] [--kv int8|f16|f32]
+                  [--adapters FILE] [--weights native|f32] [--activations int8|f32] [--kv int8|f16|f32]
                   [--chunk N | --stepwise] [--rows all|last|i,j,k]
     Writes logits [rows, vocab] f32 and, unless dense, alpha [layers, KV heads, tokens] u8
     (the bit computed at each token) and live [layers, KV heads] i32.
+    ${ADAPTERS_HELP}
 
 lethe eval ppl    --model DIR_OR_FILE (--text FILE | --ids FILE) [--context N] [--skip N]
                   [the options above]
@@ -20,6 +21,7 @@ lethe eval ppl    --model DIR_OR_FILE (--text FILE | --ids FILE) [--context N] [
 
 const OPTIONS = {
   model: { type: 'string', short: 'm' },
+  adapters: { type: 'string' },
   ids: { type: 'string' },
   text: { type: 'string' },
   out: { type: 'string' },
@@ -101,9 +103,10 @@ export async function evalCommand(argv: readonly string[]): Promise<number> {
   else if ((values.text === undefined) === (values.ids === undefined)) {
     throw new UsageError('lethe eval ppl takes either --text or --ids.');
   }
+  const files = await openModelPath(required(values.model, 'model'), { adapters: values.adapters });
+  const policy = policyOf(values, isRetrofitted(files));
   const { model, tokenizer, destroy } = await loadForEvaluation({
-    gpu: openDawn(),
-    files: await openModelPath(required(values.model, 'model')),
+    ...{ gpu: openDawn(), files, policy },
     weights: choice(values.weights, 'weights', ['native', 'f32']),
     activations: choice(values.activations, 'activations', ['int8', 'f32']),
   });
@@ -111,7 +114,7 @@ export async function evalCommand(argv: readonly string[]): Promise<number> {
     const ids = values.ids ? await readIds(values.ids) : tokenizer().encode(await readFile(values.text ?? '', 'utf8'));
     const request = {
       ids,
-      policy: policyOf(values, model.facts.dms !== null),
+      policy,
       kv: choice(values.kv, 'kv', ['int8', 'f16', 'f32']),
       chunk: Math.max(1, count(values.chunk, 'chunk', 256)),
       stepwise: values.stepwise === true,

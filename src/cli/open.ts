@@ -30,6 +30,13 @@ export function defaultModelPath(): string {
   return join(here, '..', '..', 'public', 'models', 'smollm2-135m-instruct');
 }
 
+async function adaptersAt(path: string): Promise<ByteSource> {
+  const found = await stat(path).catch(() => null);
+  if (found?.isFile() && path.endsWith('.safetensors')) return nodeFile(path);
+  const fault = found ? 'is no .safetensors file' : 'is not there';
+  throw new UsageError(`${path} ${fault}. Give a .safetensors file by --adapters.`);
+}
+
 const HASH_BYTES = 1 << 24;
 
 async function hashOf(source: ByteSource): Promise<string> {
@@ -40,27 +47,37 @@ async function hashOf(source: ByteSource): Promise<string> {
   return hasher.digest();
 }
 
+/** What `--adapters` says in the help of the commands that take it. */
+export const ADAPTERS_HELP = `--adapters takes a .safetensors file with gates and low-rank updates that were trained on
+    this model, in place of its own.`;
+
+export interface OpenPathOptions {
+  /** Bytes of weights read so far, while they are read. */
+  readonly onBytes?: (loaded: number, total: number) => void;
+  /** A safetensors file with adapters, in place of those that the model comes with. */
+  readonly adapters?: string | undefined;
+}
+
 /**
  * Opens a model folder, a directory in Hugging Face's form or a GGUF file. Beside `name.gguf`, adapters in
  * `name.dms.safetensors` are taken when they were made for it.
- * @param onBytes bytes of weights read so far, while they are read
  * @throws UsageError, FormatError
  */
-export async function openModelPath(
-  path: string,
-  onBytes: (loaded: number, total: number) => void = () => {},
-): Promise<ModelFiles> {
+export async function openModelPath(path: string, options: OpenPathOptions = {}): Promise<ModelFiles> {
+  const { onBytes = () => {} } = options;
   const found = await stat(path).catch(() => null);
   if (!found) throw new UsageError(`${path}: there is no such model. Give a folder or a .gguf file by --model.`);
   const counter = loadCounter(onBytes);
+  const other = options.adapters === undefined ? null : await adaptersAt(options.adapters);
   if (found.isDirectory()) {
-    return openModel(withProgress(nodeFileSet(path), counter.onBytes), undefined, counter.onTotal);
+    const adapters = other ? { adapters: { source: other, hash: hashOf } } : {};
+    return openModel(withProgress(nodeFileSet(path), counter.onBytes), { onTotal: counter.onTotal, ...adapters });
   }
   if (!path.endsWith('.gguf')) throw new UsageError(`${path} is no .gguf file and no folder.`);
   const files = withProgress(nodeFileSet(dirname(path)), counter.onBytes);
   const source = await nodeFile(path);
-  const sidecar = await files.open(source.name.replace(/\.gguf$/, '.dms.safetensors'));
-  const options = sidecar ? { sidecar, sha256: await hashOf(source) } : {};
+  const sidecar = other ?? (await files.open(source.name.replace(/\.gguf$/, '.dms.safetensors')));
+  const beside = sidecar ? { sidecar, sha256: await hashOf(source) } : {};
   counter.onTotal(source.size + (sidecar?.size ?? 0));
-  return openGgufModel((await files.open(source.name)) ?? source, options);
+  return openGgufModel((await files.open(source.name)) ?? source, beside);
 }

@@ -54,7 +54,9 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<En
   const tell = (stage: LoadProgress['stage']) => (done: number, total: number) => {
     if (loading) options.onProgress?.({ stage, done, total });
   };
-  const { gpu, model } = await loadLocal({ ...options, onUpload: tell('upload'), onCompile: tell('compile') });
+  const { policy } = cache;
+  const told = { onUpload: tell('upload'), onCompile: tell('compile'), ...(policy ? { policy } : {}) };
+  const { gpu, model } = await loadLocal({ ...options, ...told });
   try {
     const session = await model.createSession(cache);
     signal?.throwIfAborted();
@@ -210,7 +212,10 @@ class LocalEngine implements EngineAtHand {
   }
 
   async #renewSession(cache: CacheOptions): Promise<void> {
-    const next = await this.#model.createSession(cache);
+    const { signal } = this.#shutdown;
+    const next = await this.#model.createSession({ ...cache, signal }).catch((cause: unknown) => {
+      throw this.#closed ?? cause;
+    });
     this.#session.destroy();
     this.#session = next;
     this.#cache = cache;

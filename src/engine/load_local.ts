@@ -1,8 +1,10 @@
 /** Opens the device that a model needs and brings the model to it: for chats and for measurements alike. */
+import type { CachePolicy } from '../cache/policy.ts';
+import { lowRankUpdates } from '../formats/low_rank.ts';
 import type { ModelFiles } from '../formats/model_folder.ts';
 import type { TensorInfo } from '../formats/tensor.ts';
 import { type DeviceNeed, type Gpu, type OpenGpuOptions, openGpu } from '../gpu/device.ts';
-import { type GpuModel, loadModel } from '../model/load.ts';
+import { describeModel, type GpuModel, loadModel } from '../model/load.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { DeviceOptions } from './api.ts';
 import { openTokenizer } from './chat_text.ts';
@@ -14,6 +16,8 @@ export interface LoadLocalOptions {
   readonly device?: DeviceOptions;
   /** native (default): as stored. f32: dequantised, for checks. */
   readonly weights?: 'native' | 'f32';
+  /** Whose weights are loaded; default the model's own. */
+  readonly policy?: CachePolicy;
   readonly onUpload?: (done: number, total: number) => void;
   readonly onCompile?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
@@ -26,7 +30,7 @@ export interface LocalModel {
 
 /** @throws DeviceError, UnsupportedModelError, FormatError; the signal's reason when it fires */
 export async function loadLocal(options: LoadLocalOptions): Promise<LocalModel> {
-  const { files, device = {}, weights = 'native', onUpload, onCompile, signal } = options;
+  const { files, device = {}, weights = 'native', policy, onUpload, onCompile, signal } = options;
   signal?.throwIfAborted();
   const { activations, ...adapter } = device;
   const gpu = await openGpu({ gpu: options.gpu, need: deviceNeed(files, weights), ...adapter });
@@ -36,6 +40,7 @@ export async function loadLocal(options: LoadLocalOptions): Promise<LocalModel> 
       files,
       weights,
       ...(activations ? { activations } : {}),
+      ...(policy ? { policy } : {}),
       ...(onUpload ? { onUpload } : {}),
       ...(onCompile ? { onCompile } : {}),
       ...(signal ? { signal } : {}),
@@ -59,9 +64,10 @@ export async function loadForEvaluation(options: {
   readonly files: ModelFiles;
   readonly weights: 'native' | 'f32';
   readonly activations: 'int8' | 'f32';
+  readonly policy: CachePolicy;
 }): Promise<EvaluationModel> {
-  const { gpu, files, weights, activations } = options;
-  const local = await loadLocal({ gpu, files, weights, device: { activations } });
+  const { gpu, files, weights, activations, policy } = options;
+  const local = await loadLocal({ gpu, files, weights, policy, device: { activations } });
   return {
     model: local.model,
     tokenizer: () => openTokenizer(files).tokenizer,
@@ -70,6 +76,11 @@ export async function loadForEvaluation(options: {
       local.gpu.destroy();
     },
   };
+}
+
+/** True when the files bring eviction with them. @throws UnsupportedModelError, FormatError */
+export function isRetrofitted(files: ModelFiles): boolean {
+  return describeModel(files).dms !== null;
 }
 
 /** Projections that the model level joins into one matrix share a key; any other tensor is its own. */
@@ -83,12 +94,21 @@ function gpuBytes(info: TensorInfo, weights: 'native' | 'f32'): number {
   return 4 * info.shape.reduce((product, size) => product * size, 1);
 }
 
+/** Bytes of a tensor in w8, the form of projections that were merged with an update: 34 for 32 elements. */
+function mergedBytes(info: TensorInfo): number {
+  return (34 / 32) * info.shape.reduce((product, size) => product * size, 1);
+}
+
 /** The largest weight buffer of a checkpoint. The cache's pools grow on their own account. */
 export function deviceNeed(files: ModelFiles, weights: 'native' | 'f32'): DeviceNeed {
+  const { checkpoint, sidecar } = files;
+  const updates = sidecar ? lowRankUpdates(sidecar, checkpoint) : null;
+  const merged = new Set([...(updates?.byWeight.keys() ?? [])].map(joinedKey));
   const sizes = new Map<string, number>();
-  for (const info of files.checkpoint.tensors.values()) {
+  for (const info of checkpoint.tensors.values()) {
     const key = joinedKey(info.name);
-    sizes.set(key, (sizes.get(key) ?? 0) + gpuBytes(info, weights));
+    const grown = weights === 'native' && merged.has(key) ? mergedBytes(info) : 0;
+    sizes.set(key, (sizes.get(key) ?? 0) + Math.max(gpuBytes(info, weights), grown));
   }
   const largest = Math.max(0, ...sizes.values());
   return { bindingBytes: largest, bufferBytes: largest };

@@ -23,8 +23,9 @@ export function openModelAt(model: string | readonly File[], options: OpenModelO
 
 async function openAddress(address: string, { onBytes = () => {}, signal }: OpenModelOptions): Promise<ModelFiles> {
   const counter = loadCounter(onBytes);
+  const opening = { onTotal: counter.onTotal, ...(signal ? { signal } : {}) };
   if (!new URL(address).pathname.endsWith('.gguf')) {
-    return openModel(httpFileSet(address, { onBytes: counter.onBytes }), signal, counter.onTotal);
+    return openModel(httpFileSet(address, { onBytes: counter.onBytes }), opening);
   }
   const source = await httpFile(address, { onBytes: counter.onBytes, ...(signal ? { signal } : {}) });
   if (!source) throw new DownloadError(address, 404, 'there is no such file. Check the address.');
@@ -36,7 +37,7 @@ async function openChosen(files: readonly File[], { onBytes = () => {}, signal }
   const counter = loadCounter(onBytes);
   const set = withProgress(blobFileSet(files), counter.onBytes);
   if (files.some(({ name }) => name === MANIFEST_NAME || name === 'config.json')) {
-    return openModel(set, signal, counter.onTotal);
+    return openModel(set, { onTotal: counter.onTotal, ...(signal ? { signal } : {}) });
   }
   const base = files.find(({ name }) => name.endsWith('.gguf'));
   if (!base) {

@@ -68,8 +68,10 @@ function smallFolder(changes: { sidecarBase?: string; manifest?: object; files?:
 describe('the default model', () => {
   it('opens with its sidecar', async () => {
     let total = 0;
-    const model = await openModel(defaultModel, undefined, (bytes) => {
-      total = bytes;
+    const model = await openModel(defaultModel, {
+      onTotal: (bytes) => {
+        total = bytes;
+      },
     });
     expect(model.name).toBe('SmolLM2-135M-Instruct');
     expect(model.license).toBe('Apache-2.0');

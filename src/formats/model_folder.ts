@@ -28,21 +28,32 @@ export interface ModelFiles {
 
 const WEIGHTS = 'model.safetensors';
 
+/** Adapters to use in place of those that a model comes with. */
+export interface OtherAdapters {
+  /** A safetensors file. */
+  readonly source: ByteSource;
+  /** The SHA-256 of the base, which a directory in Hugging Face's form does not tell; lower-case hexadecimal. */
+  readonly hash: (base: ByteSource) => Promise<string>;
+}
+
+export interface OpenModelOptions {
+  readonly signal?: AbortSignal;
+  /** Told the bytes of weights as soon as they are known, before any of them is read. */
+  readonly onTotal?: (bytes: number) => void;
+  readonly adapters?: OtherAdapters;
+}
+
 /**
  * Opens a folder with `lethe.json`, or one with `config.json` and `model.safetensors`.
- * @param onTotal told the bytes of weights as soon as they are known, before any of them is read
  * @throws FormatError that says which file is missing or wrong
  */
-export async function openModel(
-  files: FileSet,
-  signal?: AbortSignal,
-  onTotal?: (bytes: number) => void,
-): Promise<ModelFiles> {
+export async function openModel(files: FileSet, options: OpenModelOptions = {}): Promise<ModelFiles> {
+  const { signal } = options;
   const manifest = await files.open(MANIFEST_NAME, signal);
-  if (manifest) return openFolder(files, { manifest, onTotal, signal });
+  if (manifest) return openFolder(files, { manifest, ...options });
   const config = await optionalJson(files, 'config.json', signal);
   const weights = config === null ? null : await files.open(WEIGHTS, signal);
-  if (config !== null && weights !== null) return openDirectory(files, { config, weights, onTotal, signal });
+  if (config !== null && weights !== null) return openDirectory(files, { config, weights, ...options });
   const missing = config === null ? `neither ${MANIFEST_NAME} nor config.json` : `config.json but no ${WEIGHTS}`;
   throw new FormatError(
     files.name,
@@ -51,16 +62,14 @@ export async function openModel(
   );
 }
 
-interface Opening {
-  readonly onTotal: ((bytes: number) => void) | undefined;
-  readonly signal: AbortSignal | undefined;
-}
-
-async function openFolder(files: FileSet, o: Opening & { readonly manifest: ByteSource }): Promise<ModelFiles> {
-  const { manifest: json, onTotal, signal } = o;
+async function openFolder(
+  files: FileSet,
+  o: OpenModelOptions & { readonly manifest: ByteSource },
+): Promise<ModelFiles> {
+  const { manifest: json, onTotal, signal, adapters } = o;
   const manifest = parseManifest(parseJson(await json.read(0, json.size, signal), json.name), json.name);
   const { file } = manifest;
-  const byteLength = file.size + (manifest.sidecar?.size ?? 0);
+  const byteLength = file.size + (adapters?.source.size ?? manifest.sidecar?.size ?? 0);
   onTotal?.(byteLength);
   const openPart = async (name: string, partSignal?: AbortSignal) => {
     const source = await files.open(name, partSignal);
@@ -73,7 +82,9 @@ async function openFolder(files: FileSet, o: Opening & { readonly manifest: Byte
     throw new FormatError(json.name, `its file ${file.name} is no .gguf file, and no other kind is known here.`);
   const checkpoint = await openGguf(source, signal);
   let sidecar: Checkpoint | null = null;
-  if (manifest.sidecar) {
+  if (adapters) {
+    sidecar = await openSidecar(adapters.source, file, signal);
+  } else if (manifest.sidecar) {
     const { name, size, sha256 } = manifest.sidecar;
     const found = await openPart(name, signal);
     if (found.size !== size) throw new FormatError(name, `it has ${found.size} bytes and should have ${size}.`);
@@ -105,10 +116,12 @@ export async function openSidecar(
 
 async function openDirectory(
   files: FileSet,
-  o: Opening & { readonly config: unknown; readonly weights: ByteSource },
+  o: OpenModelOptions & { readonly config: unknown; readonly weights: ByteSource },
 ): Promise<ModelFiles> {
-  const { onTotal, signal, weights } = o;
-  onTotal?.(weights.size);
+  const { onTotal, signal, weights, adapters } = o;
+  const byteLength = weights.size + (adapters?.source.size ?? 0);
+  onTotal?.(byteLength);
+  const base = adapters ? { name: weights.name, sha256: await adapters.hash(weights) } : null;
   const config = asFields(o.config, 'config.json');
   const named = config._name_or_path;
   const lastPart = (typeof named === 'string' && named !== '' ? named : files.name)
@@ -119,11 +132,11 @@ async function openDirectory(
     name: lastPart ?? files.name,
     license: null,
     checkpoint: await openSafetensors(weights, signal),
-    sidecar: null,
+    sidecar: adapters && base ? await openSidecar(adapters.source, base, signal) : null,
     config,
     tokenizerJson: await optionalJson(files, 'tokenizer.json', signal),
     tokenizerConfig: await optionalJson(files, 'tokenizer_config.json', signal),
-    byteLength: weights.size,
+    byteLength,
   };
 }
 

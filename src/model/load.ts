@@ -1,8 +1,8 @@
-/** Loads a model: configuration, eviction settings, weights on the GPU; and makes sessions on it. */
+/** Loads a model: configuration, retrofit, weights on the GPU; and makes sessions on it. */
 import { PolicyError } from '../cache/errors.ts';
 import type { CachePolicy } from '../cache/policy.ts';
+import { type LowRankUpdates, lowRankUpdates } from '../formats/low_rank.ts';
 import type { ModelFiles } from '../formats/model_folder.ts';
-import { BufferPool } from '../gpu/buffers.ts';
 import { type Gpu, withErrorScopes } from '../gpu/device.ts';
 import type { Elem } from '../gpu/linker.ts';
 import { MAX_CHUNK_ROWS } from '../kernels/prefill_commit.ts';
@@ -12,7 +12,7 @@ import { Evaluator } from './evaluate.ts';
 import { Runner } from './runner.ts';
 import { DecoderSession } from './session.ts';
 import type { LoadedModel, ModelFacts, Session, SessionOptions } from './session_types.ts';
-import { loadWeights, type ModelWeights } from './weights.ts';
+import { WeightSets } from './weight_sets.ts';
 
 /** Rows of a prefill chunk unless the caller says otherwise. */
 export const DEFAULT_CHUNK = 256;
@@ -24,6 +24,8 @@ export interface LoadModelOptions {
   readonly activations?: 'int8' | 'f32';
   /** native (default): as stored. f32: dequantised. */
   readonly weights?: 'native' | 'f32';
+  /** Whose weights are loaded at once; others come with their first session. Default: `dms` if retrofitted. */
+  readonly policy?: CachePolicy;
   /** Bytes of weights on their way to the GPU. */
   readonly onUpload?: (done: number, total: number) => void;
   /** Kernels compiled for a session. */
@@ -31,15 +33,23 @@ export interface LoadModelOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The configuration and the eviction settings of opened files. @throws UnsupportedModelError */
-export function describeModel(files: ModelFiles): { readonly config: ModelConfig; readonly dms: DmsConfig | null } {
+export interface ModelDescription {
+  readonly config: ModelConfig;
+  /** Null when the model was not retrofitted. */
+  readonly dms: DmsConfig | null;
+  /** Low-rank updates that are part of the retrofit, where it has some. */
+  readonly updates: LowRankUpdates | null;
+}
+
+/** What opened files say of their model. @throws UnsupportedModelError, FormatError */
+export function describeModel(files: ModelFiles): ModelDescription {
   const { checkpoint, sidecar } = files;
   const vocab = checkpoint.tensors.get('model.embed_tokens.weight')?.shape[0] ?? 0;
   const config = files.config
     ? configFromJson(files.config)
     : configFromGguf(checkpoint.metadata, new Set(checkpoint.tensors.keys()), vocab);
   const dms = sidecar ? dmsFromSidecar(sidecar.metadata) : files.config ? dmsFromJson(files.config) : null;
-  return { config, dms };
+  return { config, dms, updates: sidecar ? lowRankUpdates(sidecar, checkpoint) : null };
 }
 
 /** A model on the GPU; makes sessions, and evaluators for measurements. */
@@ -48,19 +58,14 @@ export class GpuModel implements LoadedModel {
   readonly config: ModelConfig;
   readonly dms: DmsConfig | null;
   readonly #o: LoadModelOptions;
-  readonly #buffers: BufferPool;
-  readonly #weights: ModelWeights;
+  readonly #sets: WeightSets;
   readonly #elem: Elem;
 
-  constructor(
-    options: LoadModelOptions,
-    made: { config: ModelConfig; dms: DmsConfig | null; buffers: BufferPool; weights: ModelWeights },
-  ) {
+  constructor(options: LoadModelOptions, made: { config: ModelConfig; dms: DmsConfig | null; sets: WeightSets }) {
     this.#o = options;
     this.config = made.config;
     this.dms = made.dms;
-    this.#buffers = made.buffers;
-    this.#weights = made.weights;
+    this.#sets = made.sets;
     // A CPU adapter emulates halves, which costs more than the bytes that they save.
     const halves = options.gpu.f16 && !options.gpu.adapter.fallback && options.activations !== 'f32';
     this.#elem = halves ? 'f16' : 'f32';
@@ -73,7 +78,7 @@ export class GpuModel implements LoadedModel {
       hiddenSize: config.hiddenSize,
       vocabSize: config.vocabSize,
       contextLength: config.maxPositionEmbeddings,
-      weightBytes: made.buffers.allocatedBytes,
+      weightBytes: made.sets.allocatedBytes,
       dms: dms && { variant: dms.variant, window: dms.window, offset: dms.offset },
     };
   }
@@ -91,21 +96,22 @@ export class GpuModel implements LoadedModel {
   }
 
   destroy(): void {
-    this.#buffers.destroyAll();
+    this.#sets.destroy();
   }
 
-  #createRunner(options: SessionOptions, context: number): Promise<Runner> {
-    const policy: CachePolicy = options.policy ?? { kind: this.dms ? 'dms' : 'dense' };
-    if (policy.kind === 'dms' && !this.dms) {
-      throw new PolicyError('This model was not retrofitted with eviction. Choose dense or window.');
-    }
-    const { gpu, activations = 'int8', onCompile } = this.#o;
+  async #createRunner(options: SessionOptions, context: number): Promise<Runner> {
+    const policy = policyFor(this.dms, options.policy);
+    const { gpu, activations = 'int8', onCompile, onUpload } = this.#o;
+    const weights = await this.#sets.forPolicy(policy.kind, {
+      ...(onUpload ? { onProgress: onUpload } : {}),
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
     return withErrorScopes(gpu.device, 'the session', () =>
       Runner.create({
         gpu,
         config: this.config,
         dms: this.dms,
-        weights: this.#weights,
+        weights,
         policy,
         kv: options.kv ?? 'int8',
         activations,
@@ -119,27 +125,25 @@ export class GpuModel implements LoadedModel {
   }
 }
 
-/** Brings the weights to the GPU. @throws UnsupportedModelError, FormatError, DeviceError */
-export async function loadModel(options: LoadModelOptions): Promise<GpuModel> {
-  const { gpu, files, onUpload, signal } = options;
-  const { config, dms } = describeModel(files);
-  const buffers = new BufferPool(gpu.device);
-  try {
-    const weights = await withErrorScopes(gpu.device, 'the weights', () =>
-      loadWeights({
-        checkpoint: files.checkpoint,
-        adapters: files.sidecar,
-        config,
-        dms,
-        buffers,
-        weights: options.weights ?? 'native',
-        ...(onUpload ? { onProgress: onUpload } : {}),
-        ...(signal ? { signal } : {}),
-      }),
-    );
-    return new GpuModel(options, { config, dms, buffers, weights });
-  } catch (cause) {
-    buffers.destroyAll();
-    throw cause;
+/** The policy asked for, or the model's own. @throws PolicyError */
+function policyFor(dms: DmsConfig | null, asked: CachePolicy | undefined): CachePolicy {
+  const policy = asked ?? { kind: dms ? 'dms' : 'dense' };
+  if (policy.kind === 'dms' && !dms) {
+    throw new PolicyError('This model was not retrofitted with eviction. Choose dense or window.');
   }
+  return policy;
+}
+
+/** Brings the weights of a policy to the GPU. @throws PolicyError, UnsupportedModelError, FormatError, DeviceError */
+export async function loadModel(options: LoadModelOptions): Promise<GpuModel> {
+  const { gpu, files, weights = 'native', onUpload, signal } = options;
+  const { config, dms, updates } = describeModel(files);
+  const policy = policyFor(dms, options.policy);
+  const { checkpoint, sidecar } = files;
+  const sets = new WeightSets({ gpu, checkpoint, sidecar, config, dms, updates, weights });
+  await sets.forPolicy(policy.kind, {
+    ...(onUpload ? { onProgress: onUpload } : {}),
+    ...(signal ? { signal } : {}),
+  });
+  return new GpuModel(options, { config, dms, sets });
 }

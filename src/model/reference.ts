@@ -8,6 +8,9 @@ import { headRopeRef } from '../../shaders/head_rope.ref.ts';
 import { matmulRef } from '../../shaders/matmul.ref.ts';
 import { rmsnormRef } from '../../shaders/rmsnorm.ref.ts';
 import { siluMulRef } from '../../shaders/silu_mul.ref.ts';
+import { addLowRank, lowRankUpdates, readUpdate } from '../formats/low_rank.ts';
+import type { ModelFiles } from '../formats/model_folder.ts';
+import { dequantise } from '../formats/pack.ts';
 import { type DmsRule, maskedAttention, pushTokens } from '../kernels/test_dms.ts';
 import { defined } from '../util/assert.ts';
 import type { ModelConfig } from './config.ts';
@@ -20,6 +23,25 @@ export interface ReferenceModel {
   /** Null runs dense. */
   readonly dms: DmsConfig | null;
   readonly tensors: TensorValues;
+}
+
+/**
+ * All tensors of opened files in f32: those of a sidecar beside the checkpoint's, its updates merged and not rounded, a
+ * tied head under its own name.
+ */
+export async function readTensors({ checkpoint, sidecar }: ModelFiles): Promise<TensorValues> {
+  const updates = sidecar && lowRankUpdates(sidecar, checkpoint);
+  const tensors = new Map<string, Float32Array>();
+  for (const source of sidecar ? [sidecar, checkpoint] : [checkpoint]) {
+    for (const [name, info] of source.tensors) {
+      const values = dequantise(info, await source.read(name));
+      const update = sidecar && updates ? await readUpdate(sidecar, updates, name) : null;
+      if (update) addLowRank(values, update);
+      tensors.set(name, values);
+    }
+  }
+  const embedding = defined(tensors.get('model.embed_tokens.weight'), 'the embedding');
+  return tensors.has('lm_head.weight') ? tensors : tensors.set('lm_head.weight', embedding);
 }
 
 export interface ReferenceRun {

@@ -29,6 +29,8 @@ export interface SessionOptions {
   readonly budgetBytes?: number;
   /** Most tokens of one prefill chunk. */
   readonly chunk?: number;
+  /** Stops the loading of weights that the policy needs and no session had before. */
+  readonly signal?: AbortSignal;
 }
 
 export interface PrefillOptions {
@@ -73,7 +75,7 @@ export interface ModelFacts {
   readonly hiddenSize: number;
   readonly vocabSize: number;
   readonly contextLength: number;
-  /** Bytes of the weights on the GPU. */
+  /** Bytes of the weights that the model was loaded with. Those of another policy may join them later. */
   readonly weightBytes: number;
   /** Null when the checkpoint was not retrofitted: then only `dense` and `window` are possible. */
   readonly dms: { readonly variant: 'borrow' | 'adapter'; readonly window: number; readonly offset: number } | null;
@@ -82,7 +84,7 @@ export interface ModelFacts {
 /** Weights on the GPU. */
 export interface LoadedModel {
   readonly facts: ModelFacts;
-  /** @throws PolicyError when `dms` is asked of a model that has none. */
+  /** Loads weights where the policy has its own. @throws PolicyError when `dms` is asked of a model that has none. */
   createSession(options?: SessionOptions): Promise<Session>;
   destroy(): void;
 }

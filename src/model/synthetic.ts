@@ -62,21 +62,76 @@ export function syntheticModel(args: {
   }
   all.set('model.norm.weight', { shape: [hidden], values: nearOne(rng, hidden) });
   all.set('lm_head.weight', { shape: [vocab, hidden], values: normals(rng, vocab * hidden, 1 / Math.sqrt(hidden)) });
-  const checkpoint: Checkpoint = {
-    name: 'synthetic',
-    format: 'safetensors',
-    metadata: {},
-    tensors: new Map([...all].map(([name, tensor]) => [name, infoOf(name, tensor)])),
-    read: async (name) => {
-      const { values } = defined(all.get(name), name);
-      return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    },
-  };
+  const checkpoint = checkpointOf('synthetic', all);
   const files = { name: 'synthetic', license: null, checkpoint, sidecar: null, config: jsonOf(config, dms) };
   return {
     files: { ...files, tokenizerJson: null, tokenizerConfig: null, byteLength: 0 },
     tensors: new Map([...all].map(([name, { values }]) => [name, values])),
   };
+}
+
+function checkpointOf(
+  name: string,
+  all: ReadonlyMap<string, Shaped>,
+  metadata: Readonly<Record<string, string>> = {},
+): Checkpoint {
+  return {
+    ...{ name, format: 'safetensors', metadata },
+    tensors: new Map([...all].map(([key, tensor]) => [key, infoOf(key, tensor)])),
+    read: async (key) => {
+      const { values } = defined(all.get(key), key);
+      return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    },
+  };
+}
+
+/**
+ * A sidecar for a synthetic model: its adapters, and random updates of the projections that `changes` says.
+ * `merged` are the model's tensors with the updates merged, for the reference.
+ */
+export function syntheticUpdates(args: {
+  readonly files: ModelFiles;
+  readonly tensors: TensorValues;
+  readonly dms: DmsConfig;
+  readonly rank: number;
+  readonly seed: number;
+  readonly changes: (weight: string) => boolean;
+}): { readonly sidecar: Checkpoint; readonly merged: TensorValues } {
+  const { files, tensors, dms, rank } = args;
+  const rng = createRng(args.seed);
+  const gain = 2;
+  const all = new Map<string, Shaped>();
+  const merged = new Map(tensors);
+  for (const [name, { shape }] of files.checkpoint.tensors) {
+    const values = defined(tensors.get(name), name);
+    if (name.includes('dms_proj_alpha')) all.set(name, { shape, values });
+    if (!/_proj\.weight$/.test(name) || !args.changes(name)) continue;
+    const [rows, cols] = shape;
+    const a = normals(rng, rank * cols, 1 / Math.sqrt(cols));
+    const b = normals(rng, rows * rank, 0.3 / Math.sqrt(rank));
+    const at = (part: string) => name.replace(/weight$/, `lora_${part}.weight`);
+    all.set(at('A'), { shape: [rank, cols], values: a }).set(at('B'), { shape: [rows, rank], values: b });
+    const sum = (row: number, col: number) =>
+      Array.from({ length: rank }, (_, k) => b[row * rank + k] * a[k * cols + col]).reduce((x, y) => x + y);
+    merged.set(
+      name,
+      values.map((value, i) => value + gain * sum(Math.floor(i / cols), i % cols)),
+    );
+  }
+  const metadata = {
+    ...{ variant: dms.variant, window: `${dms.window}`, scale: `${dms.scale}`, offset: `${dms.offset}` },
+    ...{ shift: `${dms.shift}`, alpha_per: dms.perHead ? 'head' : 'layer' },
+    ...{ lora_rank: `${rank}`, lora_alpha: `${gain * rank}` },
+  };
+  return { sidecar: checkpointOf('updates', all, metadata), merged };
+}
+
+/** The same files with other values; shapes and settings stay. */
+export function withTensors(files: ModelFiles, tensors: TensorValues): ModelFiles {
+  const all = [...files.checkpoint.tensors].map(([name, { shape }]): [string, Shaped] => {
+    return [name, { shape, values: defined(tensors.get(name), name) }];
+  });
+  return { ...files, checkpoint: checkpointOf('synthetic', new Map(all)) };
 }
 
 function infoOf(name: string, { shape, values }: Shaped): TensorInfo {

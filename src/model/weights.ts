@@ -1,8 +1,10 @@
 /**
  * Brings a checkpoint's weights to the GPU, tensor by tensor, in the layouts of the kernels. Projections that read the
- * same input are joined by rows, so that one dispatch computes them.
+ * same input are joined by rows, so that one dispatch computes them. What another set of weights brought already is
+ * not brought again.
  */
 
+import { type LowRankUpdates, packMerged, readUpdate } from '../formats/low_rank.ts';
 import { concatPacked, dequantise, type PackedWeight, packWeight } from '../formats/pack.ts';
 import type { Checkpoint, TensorInfo } from '../formats/tensor.ts';
 import type { BufferPool } from '../gpu/buffers.ts';
@@ -42,12 +44,24 @@ export interface ModelWeights {
   readonly lmHead: WeightBuffers;
 }
 
+/** Tensors on the GPU, by names that say all that they hold. */
+export interface Uploaded {
+  readonly vectors: ReadonlyMap<string, GPUBuffer>;
+  readonly matrices: ReadonlyMap<string, WeightBuffers>;
+}
+
 export interface LoadWeightsOptions {
   readonly checkpoint: Checkpoint;
-  /** Where the adapters are: the sidecar, or the checkpoint itself. */
-  readonly adapters: Checkpoint | null;
+  /** Where the adapters and the updates are; null where the adapters are in the checkpoint itself. */
+  readonly sidecar: Checkpoint | null;
+  /** The sidecar's low-rank updates, where it has some. */
+  readonly updates: LowRankUpdates | null;
+  /** True merges the updates into their projections; false leaves these as they are. */
+  readonly merge: boolean;
   readonly config: ModelConfig;
   readonly dms: DmsConfig | null;
+  /** Made by another load of this checkpoint; used where this one would make the same. */
+  readonly uploaded: Uploaded;
   readonly buffers: BufferPool;
   /** `f32` dequantises everything. */
   readonly weights: 'native' | 'f32';
@@ -55,8 +69,13 @@ export interface LoadWeightsOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Loads all tensors. @throws UnsupportedModelError for a tensor that is missing or has another shape. */
-export async function loadWeights(options: LoadWeightsOptions): Promise<ModelWeights> {
+/**
+ * Loads all tensors. `made` is what was not uploaded before.
+ * @throws UnsupportedModelError for a tensor that is missing or has another shape
+ */
+export async function loadWeights(
+  options: LoadWeightsOptions,
+): Promise<{ readonly weights: ModelWeights; readonly made: Uploaded }> {
   const loader = new Loader(options);
   const { config } = options;
   const { hiddenSize: hidden, vocabSize: vocab } = config;
@@ -66,20 +85,29 @@ export async function loadWeights(options: LoadWeightsOptions): Promise<ModelWei
     options.checkpoint.tensors.get(`model.layers.${layer}.input_layernorm.weight`)?.offset ?? 0;
   const order = Array.from({ length: config.numHiddenLayers }, (_, i) => i).sort((a, b) => place(a) - place(b));
   const layers: LayerWeights[] = [];
-  for (const i of order) layers[i] = await loader.layer(i);
+  for (const i of order) {
+    // Merging keeps the thread busy for seconds; between layers an abort can arrive.
+    if (options.merge) await new Promise((resolve) => setTimeout(resolve, 0));
+    layers[i] = await loader.layer(i);
+  }
   const finalNorm = await loader.vector('model.norm.weight', hidden);
   const lmHead = config.tieWordEmbeddings ? embedding : await loader.matrix(['lm_head.weight'], [vocab, hidden]);
-  return { embedding, layers, finalNorm, lmHead };
+  return { weights: { embedding, layers, finalNorm, lmHead }, made: loader.made };
 }
 
 class Loader {
+  readonly made = { vectors: new Map<string, GPUBuffer>(), matrices: new Map<string, WeightBuffers>() };
   readonly #o: LoadWeightsOptions;
   readonly #total: number;
   #done = 0;
 
   constructor(options: LoadWeightsOptions) {
     this.#o = options;
-    this.#total = [...options.checkpoint.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const { checkpoint, uploaded, updates } = options;
+    // A second set reads little more than the projections with an update.
+    const again = uploaded.matrices.size > 0;
+    const read = [...checkpoint.tensors.values()].filter(({ name }) => !again || updates?.byWeight.has(name));
+    this.#total = read.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
   async layer(index: number): Promise<LayerWeights> {
@@ -104,53 +132,90 @@ class Loader {
     };
   }
 
-  async #headNorms(attention: string): Promise<GPUBuffer> {
-    const { checkpoint, config, buffers } = this.#o;
+  #headNorms(attention: string): Promise<GPUBuffer> {
+    const { checkpoint, config } = this.#o;
     const of = (name: string) => this.#values(checkpoint, `${attention}.${name}.weight`, config.headDim);
-    return buffers.upload(`${attention} head norms`, packHeadNorms(await of('q_norm'), await of('k_norm')));
+    return this.#once(`${attention} head norms`, async () => packHeadNorms(await of('q_norm'), await of('k_norm')));
   }
 
-  async #gate(attention: string): Promise<GPUBuffer> {
-    const { adapters, checkpoint, config, buffers } = this.#o;
-    const source = adapters ?? checkpoint;
+  #gate(attention: string): Promise<GPUBuffer> {
+    const { sidecar, checkpoint, config } = this.#o;
+    const source = sidecar ?? checkpoint;
     const { hiddenSize: hidden, numKeyValueHeads: heads } = config;
     const of = (name: string, length: number) => this.#values(source, `${attention}.${name}`, length);
-    const norm = await of('dms_proj_alpha_norm.weight', hidden);
-    const weight = await of('dms_proj_alpha.weight', heads * hidden);
-    const biased = source.tensors.has(`${attention}.dms_proj_alpha.bias`);
-    const bias = biased ? await of('dms_proj_alpha.bias', heads) : null;
-    return buffers.upload(`${attention} gate`, packGate({ norm, weight, bias }));
+    return this.#once(`${attention} gate`, async () => {
+      const norm = await of('dms_proj_alpha_norm.weight', hidden);
+      const weight = await of('dms_proj_alpha.weight', heads * hidden);
+      const biased = source.tensors.has(`${attention}.dms_proj_alpha.bias`);
+      return packGate({ norm, weight, bias: biased ? await of('dms_proj_alpha.bias', heads) : null });
+    });
   }
 
   /** An f32 vector. */
-  async vector(name: string, length: number): Promise<GPUBuffer> {
-    return this.#o.buffers.upload(name, await this.#values(this.#o.checkpoint, name, length));
+  vector(name: string, length: number): Promise<GPUBuffer> {
+    return this.#once(name, () => this.#values(this.#o.checkpoint, name, length));
   }
 
-  /** A matrix, or several that have the same columns, joined by rows. */
-  async matrix(names: readonly string[], [rows, cols]: readonly [number, number]): Promise<WeightBuffers> {
-    const { checkpoint, buffers, signal } = this.#o;
-    const infos = names.map((name) => this.#info(checkpoint, name));
+  async #once(name: string, values: () => Promise<Float32Array>): Promise<GPUBuffer> {
+    const found = this.#o.uploaded.vectors.get(name);
+    if (found) return found;
+    const buffer = this.#o.buffers.upload(name, await values());
+    this.made.vectors.set(name, buffer);
+    return buffer;
+  }
+
+  /**
+   * A matrix, or several that have the same columns, joined by rows. Where one of them has an update, all of them are
+   * held in w8 (or in f32, where everything is).
+   */
+  async matrix(names: readonly string[], shape: readonly [number, number]): Promise<WeightBuffers> {
+    const { uploaded, updates, merge, buffers } = this.#o;
+    const merged = merge && names.some((name) => updates?.byWeight.has(name));
+    const key = `${names[0]}${merged ? ' merged' : ''}`;
+    const found = uploaded.matrices.get(key);
+    if (found) return found;
+    const infos = this.#joinable(names, shape);
+    const [rows, cols] = shape;
+    const { format, codes, scales } = merged ? await this.#packMerged(infos) : await this.#pack(infos);
+    const made = {
+      ...{ format, rows, cols, codes: buffers.upload(`${key} codes`, codes) },
+      scales: scales ? buffers.upload(`${key} scales`, scales) : null,
+    };
+    this.made.matrices.set(key, made);
+    return made;
+  }
+
+  #joinable(names: readonly string[], [rows, cols]: readonly [number, number]): readonly TensorInfo[] {
+    const infos = names.map((name) => this.#info(this.#o.checkpoint, name));
     const total = infos.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
     if (total !== rows || infos.some(({ shape }) => shape.length !== 2 || shape[1] !== cols)) {
       const shapes = infos.map(({ name, shape }) => `${name} [${shape.join(', ')}]`).join(', ');
       throw new UnsupportedModelError(`Expected [${rows}, ${cols}] in all from ${shapes}.`);
     }
+    return infos;
+  }
+
+  async #pack(infos: readonly TensorInfo[]): Promise<PackedWeight> {
+    const { checkpoint, weights, signal } = this.#o;
     // Projections of unequal types cannot share a dispatch in their own formats; dequantised they can.
-    const target = new Set(infos.map(({ type }) => type)).size > 1 ? 'f32' : this.#o.weights;
+    const target = new Set(infos.map(({ type }) => type)).size > 1 ? 'f32' : weights;
     const packed: PackedWeight[] = [];
     for (const info of infos) {
       packed.push(packWeight(info, await checkpoint.read(info.name, signal), target));
       this.#count(info);
     }
-    const joined = concatPacked(packed);
-    return {
-      format: joined.format,
-      rows,
-      cols,
-      codes: buffers.upload(`${names[0]} codes`, joined.codes),
-      scales: joined.scales ? buffers.upload(`${names[0]} scales`, joined.scales) : null,
-    };
+    return concatPacked(packed);
+  }
+
+  async #packMerged(infos: readonly TensorInfo[]): Promise<PackedWeight> {
+    const { checkpoint, sidecar, updates, weights: target, signal } = this.#o;
+    const packed: PackedWeight[] = [];
+    for (const info of infos) {
+      const update = sidecar && updates ? await readUpdate(sidecar, updates, info.name, signal) : null;
+      packed.push(packMerged({ info, bytes: await checkpoint.read(info.name, signal), update, target }));
+      this.#count(info);
+    }
+    return concatPacked(packed);
   }
 
   async #values(source: Checkpoint, name: string, length: number): Promise<Float32Array> {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import export, golden, train
+from . import evaluate, export, golden, train
 
 
 def main() -> int:
@@ -14,6 +14,9 @@ def main() -> int:
     trainer = commands.add_parser("train", help="train gates, and low-rank updates beside them")
     train.add_arguments(trainer)
     trainer.set_defaults(run=train.main)
+    evaluator = commands.add_parser("eval", help="measure what forgetting costs beside two untrained rules")
+    evaluate.add_arguments(evaluator)
+    evaluator.set_defaults(run=evaluate.main)
     exporter = commands.add_parser("export", help="write a directory that NVIDIA's loader and Lethe read")
     export.add_arguments(exporter)
     exporter.set_defaults(run=export.main)

@@ -168,9 +168,10 @@ def tracking(writer: Writer, draw: random.Random) -> Case:
         return [_says("user", f"{head}\n\n{' '.join(text)}\n\n{question}")]
 
     opening = f"The {CHAIN} variables that are assigned the value {number} are VAR"
-    joins = [", VAR"] * (CHAIN - 2) + [", and VAR"]
-    parts = [part for name, join in zip(names, [*joins, ""]) for part in (f" {name}", join)]
-    return writer.case("tracking", build, writer.length, (opening, parts[:-1], lines[0]))
+    joins = [", VAR"] * (CHAIN - 3) + [", and VAR", ""]
+    parts = [part for name, join in zip(names[1:], joins) for part in (f" {name}", join)]
+    # The first name is given: a small base often leaves it out, and the links that follow are what is asked for.
+    return writer.case("tracking", build, writer.length, (f"{opening} {names[0]}, VAR", parts[:-1], lines[1]))
 
 
 CODES = ["locker code", "door code", "ticket number", "member number", "order number", "card number"]
@@ -179,12 +180,12 @@ OTHERS = ["dog is called Rocky", "home is in Lisbon", "sister's name is Emma", "
 
 def recall(writer: Writer, folder: str | Path, draw: random.Random, asked: int) -> Case:
     """Three facts told in a chat's first turns, one of them a number; other chats; then the number is asked for."""
-    code, number = CODES[asked % len(CODES)], str(draw.randrange(10_000, 100_000))
+    code, number = CODES[asked % len(CODES)], str(draw.randrange(1_000, 10_000))
     fact = f"{code} is {number}"
     told = []
     for each in draw.sample([fact, *draw.sample(OTHERS, 2)], 3):
         told.append(_says("user", f"My {each}. Please remember it."))
-        told.append(_says("assistant", f"Your {each}. I will remember it."))
+        told.append(_says("assistant", f"Your {each}. I will remember that your {each}."))
     pairs = dialogues(folder, draw, writer.length)
 
     def build(count: int) -> list[dict]:

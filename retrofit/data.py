@@ -1,7 +1,7 @@
 """Text for training and evaluation: rows of JSON, packed into sequences of one length.
 
-A row is a chat (`messages`), prose (`text`) or a story (`sections`). One document in HELD_OUT_SHARE is held out, chosen by
-its own words, so that the choice is the same on every machine and in every order.
+A row is a chat (`messages`), prose (`text`) or a story (`sections`). One document in HELD_OUT_SHARE is held out, chosen
+by its own words, so that the choice is the same on every machine and in every order.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The eviction gates: where the decision comes from, how it is softened for training, and attention under it.
 
-Shapes: B sequences, T tokens, H query heads, K key/value heads, D channels a head. The bit computed at token t + 1 decides
-over token t (`verdicts`). arXiv 2506.05345, sections 3.1 and 3.2.
+Shapes: B sequences, T tokens, H query heads, K key/value heads, D channels a head. The bit computed at token t + 1
+decides over token t (`verdicts`). arXiv 2506.05345, sections 3.1 and 3.2.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def logistic_noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor
 def gated_attention(module, query, key, value, attention_mask=None, scaling=None, gate=None, window=0, **_):
     """Causal attention that adds `gate` [B, K, N] to the scores of keys more than `window` tokens back.
 
-    query [B, H, T, D] of the newest T tokens, key and value [B, K, N, D]; returns [B, T, H, D], as `transformers` wants it.
+    query [B, H, T, D] of the newest T tokens, key and value [B, K, N, D]; returns [B, T, H, D] for
+    `transformers`.
     """
     b, h, t, d = query.shape
     heads = key.shape[1]

@@ -1,7 +1,7 @@
-"""Golden outputs of a retrofit, for tests of what runs it: bits, live lengths, logits and greedy tokens of given prompts.
+"""Golden outputs of a retrofit, for tests of what runs it: bits, live lengths, logits, greedy tokens.
 
-The projections that have an update are held as they ship, in 8 bits (GGUF's Q8_0), everything else in float32; every key
-is kept and hidden by the gate: no ring, no slots, no cache format.
+The projections that have an update are held as they ship, in 8 bits (GGUF's Q8_0), everything else in float32; every
+key is kept and hidden by the gate: no ring, no slots, no cache format.
 """
 
 from __future__ import annotations

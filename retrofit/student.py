@@ -74,7 +74,7 @@ def _run_layer(layer, x, rotary, settings, noise):
 
 
 class Past:
-    """What a student has read so far: every key, and every bit. Nothing is dropped; the gate hides what is forgotten."""
+    """What a student has read so far: every key and every bit. Nothing is dropped; the gate hides what is forgotten."""
 
     def __init__(self, layers: int):
         self.cache = DynamicCache()

@@ -1,8 +1,8 @@
 """Training: the student learns to forget while it stays as close as it can to the teacher.
 
-Loss = KL between teacher and student over the full vocabulary + max(target - mean(bits), 0). Both terms as published; the
-direction of the KL is an option. The target share of flagged tokens may differ from sequence to sequence with the offset
-at which it is run, so that one set of gates is good along a range of offsets, not at one.
+Loss = KL between teacher and student over the full vocabulary + max(target - mean(bits), 0). Both terms as published;
+the direction of the KL is an option. The target share of flagged tokens may differ from sequence to sequence with the
+offset at which it is run, so that one set of gates is good along a range of offsets, not at one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 /**
- * The Python of the retrofit ring: a virtual environment of its own with the pinned packages. Where it cannot be made (no
- * Python, no network) the ring is skipped, counted and told, since nothing in the page or the package needs it.
+ * The Python of the retrofit ring: a virtual environment of its own with the pinned packages. Where it cannot be made
+ * (no Python, no network) the ring is skipped, counted and told, since nothing in the page or the package needs it.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -18,7 +18,7 @@ SHARED = Path(os.environ.get("LETHE_SHARED", ROOT.parent / "shared"))
 
 
 def tiny_model(seed: int = 0) -> LlamaForCausalLM:
-    """Two layers, 4 query heads, 2 KV heads of 32; weights large enough that attention matters."""
+    """Two layers, 4 query heads, 2 KV heads of 64; weights large enough that attention matters."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=256,
@@ -26,6 +26,7 @@ def tiny_model(seed: int = 0) -> LlamaForCausalLM:
         intermediate_size=256,
         num_hidden_layers=2,
         num_attention_heads=4,
+        head_dim=64,
         num_key_value_heads=2,
         max_position_embeddings=2048,
         tie_word_embeddings=True,

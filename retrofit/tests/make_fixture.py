@@ -2,8 +2,8 @@
 
     python -m retrofit.tests.make_fixture
 
-Lethe's tests load the base under the sidecar and must find the same bits on 1,000 tokens; this package's tests check that
-it still computes what the fixture says.
+Lethe's tests load the base under the sidecar and must find the same bits on 1,000 tokens; this package's tests check
+that it still computes what the fixture says.
 """
 
 from __future__ import annotations

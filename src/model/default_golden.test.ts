@@ -1,6 +1,7 @@
 /**
  * The default model against Hugging Face `transformers`: logits, greedy tokens, and under DMS every bit and live
- * length; with its own gates, and with a retrofit that has low-rank updates too, merged and held in 8 bits. LETHE_GOLDEN=all runs every prompt in every mode; otherwise each mode runs one or two.
+ * length; with its own gates, and with a retrofit that has low-rank updates too, merged and held in 8 bits.
+ * LETHE_GOLDEN=all runs every prompt in every mode; otherwise each mode runs one or two.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -26,7 +26,7 @@ from .sidecar import open_student
 from .tasks import Case, all_cases, score
 
 RULES = {"window": recent, "tova": tova}
-TOVA_COST = 1.6
+TOVA_COST = 2.0
 """Of a reading token by token, in dense readings; only for the time that is left."""
 
 

@@ -61,7 +61,9 @@ def curve(data: dict) -> list[dict]:
         "perplexity": round(row["change_percent"] / 100, 6),
         "kl": round(row["kl"], 6),
     }
-    return sorted((keys(row) for row in rows if row["kind"] == "dms"), key=lambda point: point["offset"])
+    # A ratio's offset may be one of those that were asked for.
+    points = {row["offset"]: keys(row) for row in rows if row["kind"] == "dms"}
+    return [points[offset] for offset in sorted(points)]
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -106,7 +106,7 @@ def test_every_file_is_written_and_the_figures_hang_together(measured):
         assert case["results"]["tova@3x"]["live"] == pytest.approx(case["results"]["dms@3x"]["live"], abs=1)
     points = json.loads((measured / "curve.json").read_text())
     assert all(set(point) == {"offset", "ratio", "perplexity", "kl"} for point in points)
-    assert [point["offset"] for point in points] == sorted(point["offset"] for point in points)
+    assert [point["offset"] for point in points] == sorted({point["offset"] for point in points})
     text = (measured / "quality.md").read_text()
     assert data["sidecar"]["sha256"] in text and "TOVA at 3x" in text and "token by token" in text
     assert all((measured / name).stat().st_size > 1000 for name in ("offsets.png", "tasks.png"))

@@ -1,27 +1,21 @@
 /**
  * Definition of `prefill_commit`: which slot each row of a chunk takes and what the ring then holds, in plain loops.
  */
+import type { ChunkRef } from './prefill_mask.ref.ts';
 
 /** What stands for "this row is dropped". */
 export const DROPPED_REF = 0xffffffff;
 
 /**
  * Slots, ring and lengths of one layer after a chunk.
- * @param input.alpha [rows, kvHeads] bits
- * @param input.ring [kvHeads, window + 1] slot | flag << 31, as prefill_mask left it
- * @param input.live [kvHeads] slots in use before the chunk
+ * @param input.ring as prefill_mask left it
  * @returns slotOfRow [kvHeads, rows], ring and live after the chunk
  */
-export function prefillCommitRef(input: {
-  readonly alpha: Uint32Array;
+export function prefillCommitRef(input: ChunkRef): {
+  readonly slotOfRow: Uint32Array;
   readonly ring: Uint32Array;
   readonly live: Uint32Array;
-  readonly position: number;
-  readonly rows: number;
-  readonly window: number;
-  readonly shift: 0 | 1;
-  readonly perHead: boolean;
-}): { readonly slotOfRow: Uint32Array; readonly ring: Uint32Array; readonly live: Uint32Array } {
+} {
   const { alpha, position, rows, window, shift, perHead } = input;
   const heads = input.live.length;
   const size = window + 1;

@@ -7,10 +7,9 @@
 //   dropped rows:   flagged rows r with n + r < n' - R
 //   survivor k:     takes hole k, or past the holes slot live + (k - holes);  live += survivors - holes
 //
-// alpha        [.., rows, kv_heads] u32 bits; head h reads its own, or head 0's where per_head is 0
-// ring         [.., kv_heads, R] slot | flag << 31, token p at index p % R; gets the chunk's tokens at n' - R and later
+// Needs chunk.wgsl before it (alpha, ring). The ring gets the chunk's tokens at n' - R and later.
 // live         [.., kv_heads] slots in use
-// slot_of_row  [kv_heads, slot_stride] slot of each row, DROPPED for a dropped one
+// slot_of_row  [kv_heads, out_stride] slot of each row, DROPPED for a dropped one
 //
 // There are never more holes than survivors: with rows <= R no row is dropped (n' - R <= n) and the holes are at most
 // `rows` tokens; with rows > R the last R rows survive and the holes are at most the R tokens of the ring.
@@ -18,36 +17,13 @@
 // 1].
 // Preconditions: prefill_mask ran for this chunk (it flags the token before it); rows <= ITEMS * WORKGROUP_SIZE.
 
-struct Params {
-  position: u32,  // tokens seen before the chunk
-  rows: u32,
-  ring_size: u32,
-  shift: u32,
-  per_head: u32,
-  kv_heads: u32,
-  slot_stride: u32,
-  alpha_base: u32,
-  ring_base: u32,
-  live_base: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> alpha: array<u32>;
-@group(0) @binding(2) var<storage, read_write> ring: array<u32>;
 @group(0) @binding(3) var<storage, read_write> live: array<u32>;
 @group(0) @binding(4) var<storage, read_write> slot_of_row: array<u32>;
 
 const DROPPED = 0xffffffffu;
-const SLOT_MASK = 0x7fffffffu;
 
 var<workgroup> sh_holes: array<u32, ITEMS * WORKGROUP_SIZE>;
 var<workgroup> sh_scan: array<vec2<u32>, WORKGROUP_SIZE>;
-
-fn flag_of_row(row: u32, head: u32) -> bool {
-  let judge = row + params.shift;
-  let column = select(0u, head, params.per_head != 0u);
-  return judge < params.rows && alpha[params.alpha_base + judge * params.kv_heads + column] != 0u;
-}
 
 // Inclusive sums over the workgroup; called in uniform control flow. The totals stay in sh_scan's last element.
 fn scan(value: vec2<u32>, local_index: u32) -> vec2<u32> {
@@ -115,7 +91,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
       }
       survivor++;
     }
-    slot_of_row[head * params.slot_stride + row] = slot;
+    slot_of_row[head * params.out_stride + row] = slot;
     if (stays) {
       ring[ring_first + (n + row) % size] = slot | (u32(flagged) << 31u);
     }

@@ -3,23 +3,26 @@
 /** What no query ever passes. */
 export const UNLIMITED_REF = 0xffffffff;
 
-/**
- * The visibility limits of one layer, and the ring with the verdict that the chunk's first bit brings (shift 1).
- * @param input.alpha [rows, kvHeads] bits
- * @param input.ring [kvHeads, window + 1] slot | flag << 31
- * @param input.live [kvHeads] slots in use before the chunk
- * @returns until: for each head its slots, then its rows
- */
-export function prefillMaskRef(input: {
+/** A chunk of a prompt, and one layer's state before it. */
+export interface ChunkRef {
+  /** [rows, kvHeads] bits */
   readonly alpha: Uint32Array;
+  /** [kvHeads, window + 1] slot | flag << 31 */
   readonly ring: Uint32Array;
+  /** [kvHeads] slots in use */
   readonly live: Uint32Array;
   readonly position: number;
   readonly rows: number;
   readonly window: number;
   readonly shift: 0 | 1;
   readonly perHead: boolean;
-}): { readonly until: number[][]; readonly ring: Uint32Array } {
+}
+
+/**
+ * The visibility limits of one layer, and the ring with the verdict that the chunk's first bit brings (shift 1).
+ * @returns until: for each head its slots, then its rows
+ */
+export function prefillMaskRef(input: ChunkRef): { readonly until: number[][]; readonly ring: Uint32Array } {
   const { alpha, live, position, rows, window, shift, perHead } = input;
   const heads = live.length;
   const size = window + 1;

@@ -4,56 +4,32 @@
 //   flag of chunk row r      = bit of row r + 1 (shift 1; the last row's fate is unknown: unflagged), or of row r
 //   (shift 0)
 //
-// alpha  [.., rows, kv_heads] u32 bits; head h reads its own, or head 0's where per_head is 0
-// ring   [.., kv_heads, ring_size] slot | flag << 31 of the last ring_size tokens, token p at index p % ring_size
+// Needs chunk.wgsl before it (alpha, ring).
 // live   [.., kv_heads] slots in use before the chunk
-// until  [kv_heads, until_stride]: slots 0 .. live - 1, then the chunk's rows
+// until  [kv_heads, out_stride]: slots 0 .. live - 1, then the chunk's rows
 //
 // Under shift 1 the first row's bit is about the last token before the chunk: its flag is set in the ring.
 // A workgroup owns one KV head. The grid is [kv_heads, 1, 1].
-// Preconditions: live + rows <= until_stride; every slot in the ring is below live; ring_size >= 2.
+// Preconditions: live + rows <= out_stride; every slot in the ring is below live; ring_size >= 2.
 
-struct Params {
-  position: u32,  // tokens seen before the chunk
-  rows: u32,
-  ring_size: u32,
-  shift: u32,
-  per_head: u32,
-  kv_heads: u32,
-  until_stride: u32,
-  alpha_base: u32,
-  ring_base: u32,
-  live_base: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> alpha: array<u32>;
-@group(0) @binding(2) var<storage, read_write> ring: array<u32>;
 @group(0) @binding(3) var<storage, read> live: array<u32>;
 @group(0) @binding(4) var<storage, read_write> until: array<u32>;
 
 const UNLIMITED = 0xffffffffu;
-const SLOT_MASK = 0x7fffffffu;
-
-fn bit_of_row(row: u32, head: u32) -> u32 {
-  return alpha[params.alpha_base + row * params.kv_heads + select(0u, head, params.per_head != 0u)];
-}
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local_index: u32) {
   let head = workgroup.x;
   let position = params.position;
   let window = params.ring_size - 1u;
-  let first = head * params.until_stride;
+  let first = head * params.out_stride;
   let old = live[params.live_base + head];
 
   for (var slot = local_index; slot < old; slot += WORKGROUP_SIZE) {
     until[first + slot] = UNLIMITED;
   }
   for (var row = local_index; row < params.rows; row += WORKGROUP_SIZE) {
-    let judge = row + params.shift;
-    let flagged = judge < params.rows && bit_of_row(judge, head) != 0u;
-    until[first + old + row] = select(UNLIMITED, position + row + window, flagged);
+    until[first + old + row] = select(UNLIMITED, position + row + window, flag_of_row(row, head));
   }
   storageBarrier();
 

@@ -1,4 +1,5 @@
 /** Host side of `prefill_mask`: until which query each key is visible in a chunk of a prompt. */
+import chunkWgsl from '../../shaders/lib/chunk.wgsl?raw';
 import bodyWgsl from '../../shaders/prefill_mask.wgsl?raw';
 import type { OpSpec } from '../gpu/program.ts';
 import { assert } from '../util/assert.ts';
@@ -6,67 +7,80 @@ import { type KernelSpec, labelOf, linkKernel } from './spec.ts';
 
 const WORKGROUP_SIZE = 256;
 
-export const prefillMaskKernel: KernelSpec<Record<string, never>> = {
-  name: 'prefill_mask',
-  params: {
-    position: 'u32',
-    rows: 'u32',
-    ring_size: 'u32',
-    shift: 'u32',
-    per_head: 'u32',
-    kv_heads: 'u32',
-    until_stride: 'u32',
-    alpha_base: 'u32',
-    ring_base: 'u32',
-    live_base: 'u32',
-  },
-  variants: [{}],
-  link: () => ({ consts: { WORKGROUP_SIZE }, body: bodyWgsl }),
-};
-
 /**
- * until [kvHeads, untilStride] = last query position that may attend each slot in use, then each row of the chunk.
- * Run it once a chunk and layer, before the attention and the commit. `position` and `rows` change between runs.
- * @param args.alpha [.., rows, kvHeads] u32 bits from word alphaBase
- * @param args.ring [.., kvHeads, ringSize] u32 slot | flag << 31 from word ringBase; the flag of the token before the
- *   chunk is written under shift 1
- * @param args.live [.., kvHeads] u32 from word liveBase, lengths before the chunk
- * @param args.until [kvHeads, untilStride] u32; live + rows of any head must not pass untilStride
+ * A chunk of a prompt in one layer: where its bits and the layer's state lie. `position` and `rows` change between
+ * runs.
  */
-export function prefillMask(args: {
+export interface ChunkBuffers {
+  /** [.., rows, kvHeads] u32 bits from word alphaBase */
   readonly alpha: GPUBuffer;
+  /** [.., kvHeads, ringSize] u32 slot | flag << 31 from word ringBase */
   readonly ring: GPUBuffer;
+  /** [.., kvHeads] u32 from word liveBase */
   readonly live: GPUBuffer;
-  readonly until: GPUBuffer;
   readonly position: number;
   readonly rows: number;
   readonly ringSize: number;
   readonly shift: 0 | 1;
   readonly perHead: boolean;
   readonly kvHeads: number;
-  readonly untilStride: number;
   readonly alphaBase: number;
   readonly ringBase: number;
   readonly liveBase: number;
-}): OpSpec {
-  const { alpha, ring, live, until, ringSize, kvHeads } = args;
+}
+
+/** The params in lib/chunk.wgsl. */
+export const CHUNK_PARAMS = {
+  position: 'u32',
+  rows: 'u32',
+  ring_size: 'u32',
+  shift: 'u32',
+  per_head: 'u32',
+  kv_heads: 'u32',
+  out_stride: 'u32',
+  alpha_base: 'u32',
+  ring_base: 'u32',
+  live_base: 'u32',
+} as const;
+
+/** Values of CHUNK_PARAMS; `stride` counts the words of one head in the kernel's output. */
+export function chunkParams(chunk: ChunkBuffers, stride: number): Record<keyof typeof CHUNK_PARAMS, number> {
+  const { ringSize } = chunk;
   assert(ringSize >= 2, `a ring of ${ringSize} holds no window: the window must be at least 1`);
+  return {
+    position: chunk.position,
+    rows: chunk.rows,
+    ring_size: ringSize,
+    shift: chunk.shift,
+    per_head: chunk.perHead ? 1 : 0,
+    kv_heads: chunk.kvHeads,
+    out_stride: stride,
+    alpha_base: chunk.alphaBase,
+    ring_base: chunk.ringBase,
+    live_base: chunk.liveBase,
+  };
+}
+
+export const prefillMaskKernel: KernelSpec<Record<string, never>> = {
+  name: 'prefill_mask',
+  params: CHUNK_PARAMS,
+  variants: [{}],
+  link: () => ({ consts: { WORKGROUP_SIZE }, libs: [chunkWgsl], body: bodyWgsl }),
+};
+
+/**
+ * until [kvHeads, untilStride] = last query position that may attend each slot in use, then each row of the chunk.
+ * Run it once a chunk and layer, before the attention and the commit. Under shift 1 it writes the flag of the token
+ * before the chunk into the ring. Lengths are those before the chunk.
+ * @param args.until [kvHeads, untilStride] u32; live + rows of any head must not pass untilStride
+ */
+export function prefillMask(args: ChunkBuffers & { readonly until: GPUBuffer; readonly untilStride: number }): OpSpec {
+  const { alpha, ring, live, until } = args;
   return {
     label: labelOf(prefillMaskKernel, {}),
     text: linkKernel(prefillMaskKernel, {}),
     buffers: { alpha, ring, live, until },
-    params: {
-      position: args.position,
-      rows: args.rows,
-      ring_size: ringSize,
-      shift: args.shift,
-      per_head: args.perHead ? 1 : 0,
-      kv_heads: kvHeads,
-      until_stride: args.untilStride,
-      alpha_base: args.alphaBase,
-      ring_base: args.ringBase,
-      live_base: args.liveBase,
-    },
-    workgroups: [kvHeads, 1, 1],
+    params: chunkParams(args, args.untilStride),
+    workgroups: [args.kvHeads, 1, 1],
   };
 }

@@ -1,15 +1,7 @@
-// Weights of eight bits, value = d * q, in groups of 32 along a row; needs weights_block.wgsl before it.
+// Weights of eight bits, value = d * q, in groups of 32 along a row; needs weights_block.wgsl and
+// weights_scales.wgsl before it.
 // weight_codes   [rows, cols / 32, 2] vec4<u32>: int8 in the order of the elements, the first in the low byte
-// weight_scales  [rows * cols / 64] u32: the f16 d of two neighbouring groups, the even one in the low half
 // `group` counts groups over the whole matrix.
-
-@group(0) @binding(1) var<storage, read> weight_codes: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> weight_scales: array<u32>;
-
-fn weight_scale(group: u32) -> f32 {
-  let pair = unpack2x16float(weight_scales[group / 2u]);
-  return select(pair.x, pair.y, (group & 1u) == 1u);
-}
 
 // Four weights; `quad` counts fours over the whole matrix.
 fn weight_quad(quad: u32) -> vec4<f32> {

@@ -11,7 +11,7 @@ import { BLOCKS, type TensorInfo, type TensorType, type WeightType } from './ten
 export type WeightFormat = 'w4' | 'w4m' | 'w8' | 'f16' | 'f32';
 
 /** Elements that share a scale, along a row. */
-const GROUP = 32;
+export const WEIGHT_GROUP = 32;
 
 /**
  * A [rows, cols] matrix as the kernels bind it. A vector has one row.
@@ -94,7 +94,7 @@ export function concatPacked(list: readonly PackedWeight[]): PackedWeight {
 
 function joinScales(format: WeightFormat, scales: readonly Uint32Array[], counts: readonly number[]): Uint32Array {
   if (format === 'w4m') return joinWords(scales);
-  const groups = counts.map((count) => count / GROUP);
+  const groups = counts.map((count) => count / WEIGHT_GROUP);
   return joinHalves(scales, groups);
 }
 
@@ -198,7 +198,7 @@ type Packed = Pick<PackedWeight, 'codes' | 'scales'>;
 /** Q4_1: blocks of 5 words, the first of which is already `d | m << 16`. */
 function packQ41({ rows, cols, halves, rowInFile }: Matrix): Packed {
   const words = new Uint32Array(halves.buffer, halves.byteOffset, halves.length / 2);
-  const groups = cols / GROUP;
+  const groups = cols / WEIGHT_GROUP;
   const scales = new Uint32Array(rows * groups);
   const codes = new Uint32Array(rows * groups * 4);
   let group = 0;
@@ -218,7 +218,7 @@ function packQ41({ rows, cols, halves, rowInFile }: Matrix): Packed {
 
 /** Q4_0 and Q8_0: blocks of an f16 scale and codes, which are not aligned to words. */
 function packScaled({ type, rows, cols, halves, rowInFile }: Matrix): Packed {
-  const groups = cols / GROUP;
+  const groups = cols / WEIGHT_GROUP;
   const codeHalves = BLOCKS[type].bytes / 2 - 1;
   const scales = new Uint32Array(Math.ceil((rows * groups) / 2));
   const codes = new Uint32Array((rows * groups * codeHalves) / 2);
@@ -271,9 +271,9 @@ function floats(matrix: Matrix): Float32Array<ArrayBuffer> {
 function int8Row(values: Float32Array, halves: Uint16Array, from: number): void {
   const table = halfValues();
   let at = from;
-  for (let group = 0; group < values.length; group += GROUP) {
+  for (let group = 0; group < values.length; group += WEIGHT_GROUP) {
     const d = table[halves[at++]];
-    for (let j = 0; j < GROUP; j += 2) {
+    for (let j = 0; j < WEIGHT_GROUP; j += 2) {
       const pair = halves[at++];
       values[group + j] = d * ((pair << 24) >> 24);
       values[group + j + 1] = d * ((pair << 16) >> 24);
@@ -285,11 +285,11 @@ function nibbleRow(values: Float32Array, halves: Uint16Array, options: { from: n
   const table = halfValues();
   const zero = options.minimum ? 0 : 8;
   let at = options.from;
-  for (let group = 0; group < values.length; group += GROUP) {
+  for (let group = 0; group < values.length; group += WEIGHT_GROUP) {
     const d = table[halves[at++]];
     // Adding -0 changes nothing, not even the sign of a zero.
     const m = options.minimum ? table[halves[at++]] : -0;
-    for (let j = 0; j < GROUP / 2; j += 2) {
+    for (let j = 0; j < WEIGHT_GROUP / 2; j += 2) {
       const pair = halves[at++];
       values[group + j] = d * ((pair & 15) - zero) + m;
       values[group + j + 16] = d * (((pair >> 4) & 15) - zero) + m;

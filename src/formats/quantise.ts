@@ -4,10 +4,7 @@
  */
 import { f32ToF16 } from '../util/f16.ts';
 import { FormatError } from './errors.ts';
-import type { PackedWeight } from './pack.ts';
-
-/** Elements that share a scale, along a row. */
-const GROUP = 32;
+import { type PackedWeight, WEIGHT_GROUP } from './pack.ts';
 
 /** The largest magnitude of a group whose scale is still a finite half. */
 const LARGEST = 65504 * 127;
@@ -19,10 +16,10 @@ const LARGEST = 65504 * 127;
  * @throws FormatError that names `subject` when rows split a group or a value does not fit
  */
 export function quantiseW8(values: Float32Array, cols: number, subject: string): PackedWeight {
-  if (cols % GROUP !== 0) {
-    throw new FormatError(subject, `rows of ${cols} elements do not divide into groups of ${GROUP}.`);
+  if (cols % WEIGHT_GROUP !== 0) {
+    throw new FormatError(subject, `rows of ${cols} elements do not divide into groups of ${WEIGHT_GROUP}.`);
   }
-  const groups = values.length / GROUP;
+  const groups = values.length / WEIGHT_GROUP;
   const codes = new Int8Array(values.length);
   const scales = new Uint32Array(Math.ceil(groups / 2));
   const halves = new Uint16Array(scales.buffer);
@@ -30,15 +27,15 @@ export function quantiseW8(values: Float32Array, cols: number, subject: string):
   const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
   const widest = new Int32Array(1);
   const largest = new Float32Array(widest.buffer);
-  for (let group = 0, start = 0; group < groups; group++, start += GROUP) {
-    const end = start + GROUP;
+  for (let group = 0, start = 0; group < groups; group++, start += WEIGHT_GROUP) {
+    const end = start + WEIGHT_GROUP;
     let magnitude = 0;
     for (let i = start; i < end; i++) magnitude = Math.max(magnitude, bits[i] & 0x7fffffff);
     widest[0] = magnitude;
     const amax = largest[0];
     // Written so that it also holds for NaN, whose magnitude is above all others.
     if (!(amax <= LARGEST)) {
-      throw new FormatError(subject, `the ${GROUP} elements from ${start} on reach ${amax}: too large for w8.`);
+      throw new FormatError(subject, `the ${WEIGHT_GROUP} elements from ${start} on reach ${amax}: too large for w8.`);
     }
     const d = Math.fround(amax / 127);
     const inverse = d === 0 ? 0 : Math.fround(1 / d);

@@ -1,10 +1,10 @@
 /** Host side of `embed`: the rows of tokens in the embedding table, in any weight format. */
 import bodyWgsl from '../../shaders/embed.wgsl?raw';
-import type { WeightFormat } from '../formats/pack.ts';
+import { WEIGHT_GROUP, type WeightFormat } from '../formats/pack.ts';
 import type { OpSpec } from '../gpu/program.ts';
 import { assert } from '../util/assert.ts';
 import { combine, type KernelSpec, labelOf, linkKernel } from './spec.ts';
-import { WEIGHT_FORMATS, WEIGHT_GROUP, type WeightBuffers, weightBuffers, weightLibs } from './weights.ts';
+import { WEIGHT_FORMATS, type WeightBuffers, weightBuffers, weightLibs } from './weights.ts';
 
 const WORKGROUP_SIZE = 64;
 

@@ -7,19 +7,17 @@ import f16Wgsl from '../../shaders/lib/weights_f16.wgsl?raw';
 import f32Wgsl from '../../shaders/lib/weights_f32.wgsl?raw';
 import outElemWgsl from '../../shaders/lib/weights_out_elem.wgsl?raw';
 import outF32Wgsl from '../../shaders/lib/weights_out_f32.wgsl?raw';
+import scalesWgsl from '../../shaders/lib/weights_scales.wgsl?raw';
 import w4Wgsl from '../../shaders/lib/weights_w4.wgsl?raw';
 import w4mWgsl from '../../shaders/lib/weights_w4m.wgsl?raw';
 import w8Wgsl from '../../shaders/lib/weights_w8.wgsl?raw';
 import xFloatWgsl from '../../shaders/lib/weights_x_float.wgsl?raw';
 import xInt8Wgsl from '../../shaders/lib/weights_x_int8.wgsl?raw';
-import type { WeightFormat } from '../formats/pack.ts';
+import { WEIGHT_GROUP, type WeightFormat } from '../formats/pack.ts';
 import type { Elem } from '../gpu/linker.ts';
 import { assert, defined } from '../util/assert.ts';
 import type { Activation, ActivationForm } from './activation.ts';
 import { combine } from './spec.ts';
-
-/** Columns of a weight come in whole groups of this many. */
-export const WEIGHT_GROUP = 32;
 
 export const WEIGHT_FORMATS: readonly WeightFormat[] = ['w4', 'w4m', 'w8', 'f16', 'f32'];
 
@@ -46,18 +44,18 @@ export interface ProductVariant {
   readonly elem: Elem;
 }
 
-const WEIGHT_LIBS: Readonly<Record<WeightFormat, string>> = {
-  w4: w4Wgsl,
-  w4m: w4mWgsl,
-  w8: w8Wgsl,
-  f16: f16Wgsl,
-  f32: f32Wgsl,
+const WEIGHT_LIBS: Readonly<Record<WeightFormat, readonly string[]>> = {
+  w4: [scalesWgsl, w4Wgsl],
+  w4m: [w4mWgsl],
+  w8: [scalesWgsl, w8Wgsl],
+  f16: [f16Wgsl],
+  f32: [f32Wgsl],
 };
 const OUT_LIBS = { elem: outElemWgsl, f32: outF32Wgsl } as const;
 
 /** The library files that give a kernel `weight_quad`. */
 export function weightLibs(format: WeightFormat): readonly string[] {
-  return [blockWgsl, WEIGHT_LIBS[format]];
+  return [blockWgsl, ...WEIGHT_LIBS[format]];
 }
 
 /** The buffers for the bindings of `weightLibs`. */

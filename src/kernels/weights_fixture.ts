@@ -4,13 +4,13 @@
  */
 import { dequantiseRef, quantiseRef } from '../../shaders/lib/quantise.ref.ts';
 import { dequantiseWeightRef } from '../../shaders/lib/weights.ref.ts';
-import type { WeightFormat } from '../formats/pack.ts';
+import { WEIGHT_GROUP, type WeightFormat } from '../formats/pack.ts';
 import type { Elem } from '../gpu/linker.ts';
 import { packF16 } from '../util/f16.ts';
 import { normals } from '../util/rng.ts';
 import type { Activation, ActivationForm } from './activation.ts';
 import type { TestGpu } from './test_gpu.ts';
-import { WEIGHT_GROUP, type WeightBuffers } from './weights.ts';
+import type { WeightBuffers } from './weights.ts';
 
 interface Shape {
   readonly rows: number;

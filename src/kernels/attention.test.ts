@@ -6,7 +6,7 @@ import { createRng, normals } from '../util/rng.ts';
 import { attention, attentionKernel, TILE_SLOTS } from './attention.ts';
 import { type KvLayout, kvLayout, PAGE_SLOTS } from './kv_layout.ts';
 import { labelOf, runsOn } from './spec.ts';
-import { maxRelativeError, TestGpu } from './test_gpu.ts';
+import { maxRelativeError, SENTINEL, TestGpu } from './test_gpu.ts';
 
 const t = await TestGpu.open();
 /** The twin sees the same f16 queries, so the order of sums is all that differs. */
@@ -74,8 +74,6 @@ const GROUPS = [
   { group: 8, lengths: [31, 129] },
 ];
 const STRIDE = 9;
-
-const SENTINEL = 0x7ab5c3d1;
 
 for (const variant of attentionKernel.variants) {
   const { format, headDim, elem } = variant;

@@ -3,11 +3,10 @@ import { type EvictStateRef, evictRef } from '../../shaders/evict.ref.ts';
 import { createRng } from '../util/rng.ts';
 import { evict } from './evict.ts';
 import { flagOf, randomBits } from './test_dms.ts';
-import { TestGpu } from './test_gpu.ts';
+import { SENTINEL, TestGpu } from './test_gpu.ts';
 
 const t = await TestGpu.open();
 const BEFORE = 5;
-const SENTINEL = 0x7ab5c3d1;
 const FLAG = 0x80000000;
 const NO_SLOT = 0xffffffff;
 

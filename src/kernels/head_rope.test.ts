@@ -4,14 +4,13 @@ import vectors from '../../shaders/vectors/head_rope.json' with { type: 'json' }
 import { createRng, normals } from '../util/rng.ts';
 import { headRope, headRopeKernel, packGate, packHeadNorms } from './head_rope.ts';
 import { labelOf, runsOn } from './spec.ts';
-import { maxRelativeError, TestGpu } from './test_gpu.ts';
+import { maxRelativeError, SENTINEL, TestGpu } from './test_gpu.ts';
 
 const t = await TestGpu.open();
 
 /** f16 inputs are rounded before both sides see them; what is left is the rounding of the output. */
 const TOLERANCE = { f32: 2e-5, f16: 4e-3 };
 const ALPHA_BASE = 5;
-const SENTINEL = 0x7ab5c3d1;
 const HIDDEN = 100;
 const EPS = 1e-6;
 

@@ -4,11 +4,10 @@ import { prefillMaskRef } from '../../shaders/prefill_mask.ref.ts';
 import { createRng } from '../util/rng.ts';
 import { MAX_CHUNK_ROWS, prefillCommit } from './prefill_commit.ts';
 import { flagOf, pushTokens, randomBits } from './test_dms.ts';
-import { TestGpu } from './test_gpu.ts';
+import { padded, SENTINEL, TestGpu } from './test_gpu.ts';
 
 const t = await TestGpu.open();
 const KV_HEADS = 3;
-const SENTINEL = 0x7ab5c3d1;
 
 const CASES = [
   { position: 0, rows: 1, window: 1 },
@@ -25,10 +24,6 @@ const CASES = [
   { position: 600, rows: MAX_CHUNK_ROWS, window: 512 },
   { position: 600, rows: MAX_CHUNK_ROWS - 1, window: 4096 },
 ].flatMap((sizes) => [0, 1].map((shift) => ({ ...sizes, shift: shift as 0 | 1 })));
-
-function padded(data: Uint32Array, before: number): Uint32Array {
-  return Uint32Array.from([...new Array(before).fill(SENTINEL), ...data]);
-}
 
 /** Position -> flag of the tokens in a head's ring, and that each one's slot is where it says. */
 function ringTokens(ring: Uint32Array, slots: readonly number[], size: number, seen: number) {

@@ -3,11 +3,10 @@ import { prefillMaskRef } from '../../shaders/prefill_mask.ref.ts';
 import { createRng } from '../util/rng.ts';
 import { prefillMask } from './prefill_mask.ts';
 import { flagOf, mayAttend, pushTokens, randomBits } from './test_dms.ts';
-import { TestGpu } from './test_gpu.ts';
+import { padded, SENTINEL, TestGpu } from './test_gpu.ts';
 
 const t = await TestGpu.open();
 const KV_HEADS = 3;
-const SENTINEL = 0x7ab5c3d1;
 
 const CASES = [
   { position: 0, rows: 1, window: 1 },
@@ -27,10 +26,6 @@ function layerOf({ position, rows, window, shift }: (typeof CASES)[number], perH
   const rule = { window, shift, perHead };
   const state = pushTokens(bits, KV_HEADS, position, rule);
   return { bits, rule, state, alpha: bits.slice(position * KV_HEADS) };
-}
-
-function padded(data: Uint32Array, before: number): Uint32Array {
-  return Uint32Array.from([...new Array(before).fill(SENTINEL), ...data]);
 }
 
 describe('prefill_mask', () => {

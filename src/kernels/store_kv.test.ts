@@ -5,10 +5,9 @@ import { createRng, normals } from '../util/rng.ts';
 import { kvLayout } from './kv_layout.ts';
 import { labelOf, runsOn } from './spec.ts';
 import { storeKv, storeKvKernel } from './store_kv.ts';
-import { maxRelativeError, TestGpu } from './test_gpu.ts';
+import { maxRelativeError, SENTINEL, TestGpu } from './test_gpu.ts';
 
 const t = await TestGpu.open();
-const SENTINEL = 0x7ab5c3d1;
 const NO_SLOT = 0xffffffff;
 
 /**

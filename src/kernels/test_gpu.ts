@@ -6,7 +6,12 @@ import type { Elem } from '../gpu/linker.ts';
 import { type OpSpec, Program } from '../gpu/program.ts';
 import { packF16, unpackF16 } from '../util/f16.ts';
 
-const SENTINEL = 0x7ab5c3d1;
+export const SENTINEL = 0x7ab5c3d1;
+
+/** Data behind `before` words that no kernel may touch. */
+export function padded(data: Uint32Array, before: number): Uint32Array {
+  return Uint32Array.from([...new Array(before).fill(SENTINEL), ...data]);
+}
 const GUARD_WORDS = 64;
 
 /** Dawn crashes when its instance is collected while devices live, so the instance is held for the whole process. */

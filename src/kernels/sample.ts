@@ -36,9 +36,9 @@ export const sampleKernel: KernelSpec<Record<string, never>> = {
   }),
 };
 
-/** Hugging Face's settings, under its names in camel case; each may change between runs, as a param in snake case. */
-export interface SampleSettings {
-  /** Above 0. */
+/** How the next token is chosen: Hugging Face's generation settings, in camel case. */
+export interface Sampling {
+  /** 0 is greedy. */
   readonly temperature: number;
   /** 0 is off. */
   readonly topK: number;
@@ -46,10 +46,14 @@ export interface SampleSettings {
   readonly topP: number;
   /** 0 is off. */
   readonly minP: number;
-  /** 1 is off. */
+  /** 1 is off; applies to every token of the context. */
   readonly repetitionPenalty: number;
-  /** u32; with the position it makes the random number. */
+  /** u32; the same seed, settings and context give the same tokens on the same adapter. */
   readonly seed: number;
+}
+
+/** Each may change between runs, as a param in snake case; the temperature is above 0 here. */
+export interface SampleSettings extends Sampling {
   /** u32: position of the token to be chosen. */
   readonly position: number;
 }

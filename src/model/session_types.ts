@@ -1,22 +1,9 @@
 /** What a loaded model offers to the engine above it. No GPU type appears here. */
 import type { Occupancy } from '../cache/occupancy.ts';
 import type { CachePolicy } from '../cache/policy.ts';
+import type { Sampling } from '../kernels/sample.ts';
 
-/** How the next token is chosen; the field's names and meanings (Hugging Face generation settings). */
-export interface Sampling {
-  /** 0 is greedy. */
-  readonly temperature: number;
-  /** 0 is off. */
-  readonly topK: number;
-  /** 1 is off. */
-  readonly topP: number;
-  /** 0 is off. */
-  readonly minP: number;
-  /** 1 is off; applies to every token of the context. */
-  readonly repetitionPenalty: number;
-  /** 32-bit seed; the same seed, settings and context give the same tokens on the same adapter. */
-  readonly seed: number;
-}
+export type { Sampling };
 
 export interface SessionOptions {
   /** Default: `dms` when the model was retrofitted, else `dense`. */

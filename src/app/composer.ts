@@ -23,20 +23,11 @@ export class Composer extends LitElement {
         align-items: end;
       }
       textarea {
-        font: inherit;
-        color: var(--text);
-        background: var(--raised);
-        border: 1px solid var(--edge);
-        border-radius: var(--radius);
         padding: 0.5rem 0.75rem;
         min-height: 2.5rem;
         max-height: 35dvh;
         width: 100%;
         resize: none;
-      }
-      textarea::placeholder {
-        color: var(--quiet);
-        opacity: 1;
       }
       textarea:focus-visible {
         outline-offset: -1px;

@@ -41,17 +41,8 @@ export class SettingsDialog extends LitElement {
       }
       input,
       textarea {
-        font: inherit;
-        color: var(--text);
-        background: var(--raised);
-        border: 1px solid var(--edge);
-        border-radius: var(--radius);
         padding: 0.375rem 0.625rem;
         width: 100%;
-      }
-      ::placeholder {
-        color: var(--quiet);
-        opacity: 1;
       }
       input:user-invalid {
         border-color: var(--alarm);

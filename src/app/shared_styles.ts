@@ -18,12 +18,20 @@ export const sharedStyles = css`
     outline: 2px solid var(--accent);
     outline-offset: 2px;
   }
-  button {
+  button,
+  textarea,
+  input:not([type='radio']) {
     font: inherit;
     color: var(--text);
     background: var(--raised);
     border: 1px solid var(--edge);
     border-radius: var(--radius);
+  }
+  ::placeholder {
+    color: var(--quiet);
+    opacity: 1;
+  }
+  button {
     padding: 0.4rem 0.9rem;
     min-height: 2.5rem;
     cursor: pointer;

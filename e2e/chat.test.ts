@@ -231,6 +231,7 @@ describe('a conversation', () => {
       await lethe.page.locator('lethe-heat-map canvas').waitFor({ state: 'hidden' });
       const wide = await lethe.page.evaluate(() => document.documentElement.scrollWidth);
       expect(wide).toBe(PHONE.width);
+      await lethe.close();
     },
   );
 
@@ -248,6 +249,7 @@ describe('a conversation', () => {
       const log = await lethe.page.getByRole('log').boundingBox();
       const panel = await lethe.page.locator('lethe-memory').boundingBox();
       expect((log?.x ?? 0) + (log?.width ?? 0)).toBeLessThanOrEqual(panel?.x ?? 0);
+      await lethe.close();
     },
   );
 });

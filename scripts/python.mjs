@@ -51,19 +51,3 @@ export function preparePython(root) {
   writeFileSync(stamp, wanted);
   return { python, reason: null };
 }
-
-/**
- * Counts from pytest's JUnit report.
- * @param {string | null} xml null: none was written
- * @param {number | null} status exit code of pytest
- */
-export function countJunit(xml, status) {
-  const suite = xml === null ? null : /<testsuite [^>]*>/.exec(xml)?.[0];
-  if (!suite) return { passed: 0, failed: 1, skipped: 0 };
-  const field = (/** @type {string} */ name) => Number(new RegExp(` ${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
-  const failed = field('failures') + field('errors');
-  const skipped = field('skipped');
-  const passed = field('tests') - failed - skipped;
-  const silent = failed === 0 && (status !== 0 || passed + skipped === 0);
-  return { passed, failed: silent ? 1 : failed, skipped };
-}

@@ -15,7 +15,7 @@ import {
 import { ROOT } from './build.mjs';
 import { runChecks } from './check.mjs';
 import { chromiumSteps, lavapipeSteps, thisMachine } from './provision.mjs';
-import { countJunit, preparePython } from './python.mjs';
+import { preparePython } from './python.mjs';
 
 /** In the order in which they run: the quick ones first. */
 export const RINGS = ['check', 'unit', 'retrofit', 'kernel', 'model', 'app'];
@@ -70,6 +70,17 @@ export function testAdapters(chromium) {
 }
 
 /**
+ * Counts with a failure where a program failed without telling of one, or ran no test at all.
+ * @param {{ passed: number, failed: number, skipped: number }} counts
+ * @param {number | null} status the program's exit code
+ */
+function loudly(counts, status) {
+  const { passed, failed, skipped } = counts;
+  const silent = failed === 0 && (status !== 0 || passed + skipped === 0);
+  return silent ? { ...counts, failed: 1 } : counts;
+}
+
+/**
  * Counts from Vitest's JSON report. A file that could not be loaded, an error outside the tests and a ring without
  * tests are failures, though Vitest counts no failed test for them.
  * @param {{ numPassedTests: number, numFailedTests: number, numPendingTests: number, numTodoTests: number,
@@ -84,8 +95,35 @@ export function countReport(report, status) {
   const passed = report.numPassedTests;
   const skipped = report.numPendingTests + report.numTodoTests;
   const failed = report.numFailedTests + unloaded.length;
-  const silent = failed === 0 && (status !== 0 || passed + skipped === 0);
-  return { passed, failed: silent ? 1 : failed, skipped };
+  return loudly({ passed, failed, skipped }, status);
+}
+
+/**
+ * Counts from pytest's JUnit report.
+ * @param {string | null} xml null: none was written
+ * @param {number | null} status exit code of pytest
+ */
+export function countJunit(xml, status) {
+  const suite = xml === null ? null : /<testsuite [^>]*>/.exec(xml)?.[0];
+  if (!suite) return { passed: 0, failed: 1, skipped: 0 };
+  const field = (/** @type {string} */ name) => Number(new RegExp(` ${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
+  const failed = field('failures') + field('errors');
+  const skipped = field('skipped');
+  return loudly({ passed: field('tests') - failed - skipped, failed, skipped }, status);
+}
+
+/**
+ * Runs a test program that writes a report to a file, and gives its exit code and the report's text.
+ * @param {(output: string) => { command: string, args: string[], env?: NodeJS.ProcessEnv }} program
+ */
+function runReporting(program) {
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-test-'));
+  const output = join(folder, 'report');
+  const { command, args, env = process.env } = program(output);
+  const { status } = spawnSync(command, args, { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const report = existsSync(output) ? readFileSync(output, 'utf8') : null;
+  rmSync(folder, { recursive: true });
+  return { status, report };
 }
 
 /**
@@ -97,20 +135,19 @@ export function countReport(report, status) {
  */
 function runVitest(ring, label, env) {
   console.log(`\n== ${label}`);
-  const folder = mkdtempSync(join(tmpdir(), 'lethe-test-'));
-  const output = join(folder, 'report.json');
   const started = Date.now();
   const vitest = join('node_modules', 'vitest', 'vitest.mjs');
-  const args = ['run', '--project', ring, '--reporter=default', '--reporter=json', `--outputFile.json=${output}`];
   const colour = process.stdout.isTTY ? {} : { NO_COLOR: '1' };
-  const { status } = spawnSync(process.execPath, [vitest, ...args], {
-    cwd: ROOT,
+  const { status, report } = runReporting((output) => ({
+    command: process.execPath,
+    args: [
+      ...[vitest, 'run', '--project', ring],
+      ...['--reporter=default', '--reporter=json', `--outputFile.json=${output}`],
+    ],
     env: { ...env, ...colour },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  const report = existsSync(output) ? JSON.parse(readFileSync(output, 'utf8')) : null;
-  rmSync(folder, { recursive: true });
-  return { label, ...countReport(report, status), seconds: (Date.now() - started) / 1000 };
+  }));
+  const counts = countReport(report === null ? null : JSON.parse(report), status);
+  return { label, ...counts, seconds: (Date.now() - started) / 1000 };
 }
 
 /** @returns {Promise<Result>} */
@@ -125,23 +162,21 @@ async function runCheckRing() {
 
 /** @returns {Result} */
 function runRetrofitRing() {
-  console.log('\n== retrofit');
+  const label = 'retrofit';
+  console.log(`\n== ${label}`);
   const started = Date.now();
-  const elapsed = () => (Date.now() - started) / 1000;
   const { python, reason } = preparePython(ROOT);
-  if (python === null) {
-    console.log(`Skipped: retrofit, since ${reason}.`);
-    return { label: 'retrofit', passed: 0, failed: 0, skipped: 1, seconds: elapsed() };
+  if (python === null) console.log(`Skipped: ${label}, since ${reason}.`);
+  let counts = { passed: 0, failed: 0, skipped: 1 };
+  if (python !== null) {
+    const args = ['-m', 'pytest', '-q', 'retrofit'];
+    const { status, report } = runReporting((output) => ({
+      command: python,
+      args: [...args, `--junitxml=${output}`],
+    }));
+    counts = countJunit(report, status);
   }
-  const folder = mkdtempSync(join(tmpdir(), 'lethe-test-'));
-  const output = join(folder, 'report.xml');
-  const { status } = spawnSync(python, ['-m', 'pytest', '-q', 'retrofit', `--junitxml=${output}`], {
-    cwd: ROOT,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  const report = existsSync(output) ? readFileSync(output, 'utf8') : null;
-  rmSync(folder, { recursive: true });
-  return { label: 'retrofit', ...countJunit(report, status), seconds: elapsed() };
+  return { label, ...counts, seconds: (Date.now() - started) / 1000 };
 }
 
 /**

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { staleReason } from './dependencies.mjs';
-import { countJunit } from './python.mjs';
-import { countReport } from './rings.mjs';
+import { countJunit, countReport } from './rings.mjs';
 
 const file = (status: string, ...tests: string[]) => ({
   status,

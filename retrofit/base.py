@@ -6,6 +6,7 @@ with them the bits.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import tempfile
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from gguf import GGUFReader
 from gguf.quants import dequantize
+from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -37,6 +39,19 @@ class Base:
     name: str
     sha256: str
     """Of the weights file; binds a sidecar to the weights that it was trained on."""
+
+
+def sharing_weights(model: PreTrainedModel, attention: str) -> PreTrainedModel:
+    """A copy that attends in another way; its weights are the model's own."""
+    copied = copy.deepcopy(model, {id(p): p for p in model.parameters()})
+    copied.config._attn_implementation = attention
+    return copied
+
+
+def begin(body: nn.Module, ids: Tensor, first: int = 0) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """What the first layer is given: embeddings [B, T, hidden], and cosines and sines of positions from `first` on."""
+    x = body.embed_tokens(ids)
+    return x, body.rotary_emb(x, torch.arange(first, first + ids.shape[1], device=ids.device)[None])
 
 
 def load_base(source: str | Path, attention: str = "eager", tokenizer: str | Path | None = None) -> Base:

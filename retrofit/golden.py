@@ -16,15 +16,9 @@ from torch import Tensor
 
 from .base import load_base
 from .low_rank import hold_as_shipped
+from .measure import visible_keys
 from .sidecar import open_student
 from .student import Past, Student, read_on
-
-
-def live_lengths(bits: Tensor, window: int) -> Tensor:
-    """Keys that the newest query still sees: bits [layers, K, T] -> [layers, K]."""
-    count = bits.shape[-1]
-    # Keys j <= T - 2 - window whose verdict, the bit of token j + 1, is set are gone.
-    return count - bits[:, :, 1 : max(1, count - window)].sum(-1)
 
 
 @torch.no_grad()
@@ -43,7 +37,7 @@ def follow(student: Student, ids: list[int], new: int) -> tuple[dict, dict[str, 
         hidden, bits = read_on(student, torch.tensor([tokens[-1:]]), past)
         last = student.model.lm_head(hidden[0, -1])
     bits = bits[:, 0].to(torch.uint8)
-    live = live_lengths(bits.int(), student.settings.window)
+    live = visible_keys(bits, student.settings.window)[:, :, -1]
     facts = {"rows": rows, "dms_greedy": tokens, "dms_gap": gaps, "dms_live": live.tolist(), "dms_tokens": past.count}
     return facts, {"logits": kept.contiguous(), "bits": bits.contiguous()}
 

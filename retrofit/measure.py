@@ -13,16 +13,21 @@ ROWS = 128
 """Positions whose logits are held at a time; 128 rows of 49,152 floats are 25 MB."""
 
 
-def live_tokens(bits: Tensor, window: int) -> Tensor:
-    """Keys that each query sees, mean over layers and heads. Hard bits [layers, K, T] -> [T].
+def visible_keys(bits: Tensor, window: int) -> Tensor:
+    """Keys that each query sees. Hard bits [layers, K, T] -> [layers, K, T], integers.
 
     Key j is dead for query i if i - j > window and the bit of token j + 1 is set.
     """
     tokens = bits.shape[-1]
-    flagged = bits.float().clone()
-    flagged[..., 0] = 0.0  # The first bit is about no token.
+    flagged = bits.long().clone()
+    flagged[..., 0] = 0  # The first bit is about no token.
     dead = F.pad(flagged.cumsum(-1), (window, 0))[..., :tokens]
-    return torch.arange(1, tokens + 1, device=bits.device) - dead.mean((0, 1))
+    return torch.arange(1, tokens + 1, device=bits.device) - dead
+
+
+def live_tokens(bits: Tensor, window: int) -> Tensor:
+    """Keys that each query sees, mean over layers and heads. Hard bits [layers, K, T] -> [T]."""
+    return visible_keys(bits, window).float().mean((0, 1))
 
 
 def capped_tokens(tokens: int, budget: int) -> Tensor:

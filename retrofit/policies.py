@@ -7,7 +7,6 @@ over, itself included, in every layer and head.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from contextlib import contextmanager
 
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AttentionInterface
 
+from .base import begin, sharing_weights
 from .gates import ROW_BLOCK
 
 SINKS = 4
@@ -121,8 +121,7 @@ class BaseReader:
     """The base, its weights shared and untouched, read under a rule of this file."""
 
     def __init__(self, base):
-        self.model = copy.deepcopy(base, {id(p): p for p in base.parameters()})
-        self.model.config._attn_implementation = POLICY
+        self.model = sharing_weights(base, POLICY)
         self.run_dense = _run_layer
 
     def compile(self) -> None:
@@ -133,8 +132,7 @@ class BaseReader:
     def __call__(self, ids: Tensor, attend: Callable = dense) -> Tensor:
         """ids [B, T] -> last hidden states [B, T, hidden], normed."""
         body = self.model.model
-        x = body.embed_tokens(ids)
-        rotary = body.rotary_emb(x, torch.arange(ids.shape[1], device=ids.device)[None])
+        x, rotary = begin(body, ids)
         run = self.run_dense if attend is dense else _run_layer
         for layer in body.layers:
             x = run(layer, x, rotary, attend)

@@ -73,11 +73,11 @@ def load_sidecar(student: Student, path: str | Path, base_sha256: str | None = N
 
 def open_student(base, sidecar: str | Path) -> Student:
     """The base under a sidecar, as it is served but in float32."""
-    metadata = read_metadata(sidecar)
+    with safe_open(sidecar, "pt") as file:
+        metadata = file.metadata() or {}
+        wide = any(".mlp." in name for name in file.keys())
     settings = DmsSettings(int(metadata["window"]), float(metadata["scale"]), float(metadata["offset"]))
     rank = int(metadata.get("lora_rank", 0))
-    with safe_open(sidecar, "pt") as file:
-        wide = any(".mlp." in name for name in file.keys())
     targets = "all" if wide else "attention"
     student = Student(base.model, settings, rank, float(metadata.get("lora_alpha", 16)), targets)
     load_sidecar(student, sidecar, base.sha256)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from .base import begin, sharing_weights
 from .gates import ATTENTION, DmsSettings, EvictionGate, hard_gate, logistic_noise, soft_gate
 from .low_rank import TARGETS, LowRankLinear, add_low_rank
 
@@ -20,9 +20,7 @@ class Student(nn.Module):
         self, base, settings: DmsSettings, rank: int = 0, alpha: float = 16.0, targets: str = "all", seed: int = 0
     ):
         super().__init__()
-        shared = {id(p): p for p in base.parameters()}
-        self.model = copy.deepcopy(base, shared)
-        self.model.config._attn_implementation = ATTENTION
+        self.model = sharing_weights(base, ATTENTION)
         self.model.requires_grad_(False)
         self.settings = settings
         self.rank, self.alpha = rank, alpha
@@ -52,8 +50,7 @@ class Student(nn.Module):
         """
         s = self.settings if offset is None else replace(self.settings, offset=offset)
         body = self.model.model
-        x = body.embed_tokens(ids)
-        rotary = body.rotary_emb(x, torch.arange(ids.shape[1], device=ids.device)[None])
+        x, rotary = begin(body, ids)
         heads = self.model.config.num_key_value_heads
         at = torch.tensor(s.offset, device=ids.device)
         bits = []
@@ -86,8 +83,7 @@ class Past:
 def read_on(student: Student, ids: Tensor, past: Past) -> tuple[Tensor, Tensor]:
     """Reads ids [B, T] after `past`, gates as served. Returns hidden states [B, T, hidden] and all bits so far."""
     s, body = student.settings, student.model.model
-    x = body.embed_tokens(ids)
-    rotary = body.rotary_emb(x, torch.arange(past.count, past.count + ids.shape[1], device=ids.device)[None])
+    x, rotary = begin(body, ids, past.count)
     bits = []
     for index, layer in enumerate(body.layers):
         new = layer.eviction(x, s.scale, s.offset)
@@ -98,27 +94,3 @@ def read_on(student: Student, ids: Tensor, past: Past) -> tuple[Tensor, Tensor]:
         x = layer(x, position_embeddings=rotary, past_key_values=past.cache, gate=gate, window=s.window)
     past.count += ids.shape[1]
     return body.norm(x), torch.stack(bits)
-
-
-class Teacher:
-    """The base with eviction off, through the same attention; never trained."""
-
-    def __init__(self, base):
-        self.model = base
-        self.run_layer = _run_plain_layer
-
-    def compile(self) -> None:
-        self.run_layer = torch.compile(_run_plain_layer, dynamic=False)
-
-    @torch.no_grad()
-    def __call__(self, ids: Tensor) -> Tensor:
-        body = self.model.model
-        x = body.embed_tokens(ids)
-        rotary = body.rotary_emb(x, torch.arange(ids.shape[1], device=ids.device)[None])
-        for layer in body.layers:
-            x = self.run_layer(layer, x, rotary)
-        return body.norm(x)
-
-
-def _run_plain_layer(layer, x, rotary):
-    return layer(x, position_embeddings=rotary)

@@ -22,8 +22,9 @@ from .base import load_base
 from .data import mixture
 from .gates import DmsSettings
 from .plot import plot_run
+from .policies import BaseReader
 from .sidecar import load_sidecar, write_sidecar
-from .student import Student, Teacher
+from .student import Student
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,11 @@ class Trainer:
         )
         if args.init:
             load_sidecar(self.student, args.init, self.base.sha256)
-        self.teacher = Teacher(self.base.model)
-        self.base.model.config._attn_implementation = self.student.model.config._attn_implementation
         if args.train == "all":
             self._train_all()
         self.base.model.to(self.device)
         self.student.to(self.device)
+        self.teacher = BaseReader(self.base.model)
         self.head = self.base.model.lm_head.weight
         groups = [{"params": self.student.gates(), "lr": args.lr}]
         if args.lora > 0:

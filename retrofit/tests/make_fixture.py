@@ -11,37 +11,34 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-ROOT = Path(__file__).resolve().parents[2]
+from retrofit import train
+from retrofit.base import load_base
+from retrofit.data import mixture
+from retrofit.measure import visible_keys
+from retrofit.sidecar import open_student
+from retrofit.tests.conftest import ROOT, tiny_model, write_text, write_tokenizer
+
 FOLDER = ROOT / "e2e" / "fixtures" / "retrofit"
 TOKENS = 1000
 
 
 def expected(student, ids: torch.Tensor) -> dict[str, torch.Tensor]:
     """ids [T] -> alpha u8 [layers, KV heads, T], live i32 [layers, KV heads], logits f32 [T, vocab]."""
-    from retrofit.golden import live_lengths
-
     with torch.no_grad():
         hidden, bits = student(ids[None])
         logits = student.model.lm_head(hidden)[0]
     alpha = bits[:, 0].to(torch.uint8)
-    live = live_lengths(alpha.int(), student.settings.window)
+    live = visible_keys(alpha, student.settings.window)[:, :, -1]
     return {"alpha": alpha.contiguous(), "live": live.to(torch.int32), "logits": logits.contiguous()}
 
 
 def main() -> None:
-    from retrofit import train
-    from retrofit.base import load_base
-    from retrofit.data import mixture
-    from retrofit.sidecar import open_student
-    from retrofit.tests.conftest import tiny_model, write_text, write_tokenizer
-
     with tempfile.TemporaryDirectory() as scratch:
         base_folder, text, run = (Path(scratch) / name for name in ("base", "text", "run"))
         base_folder.mkdir(), text.mkdir()
@@ -69,5 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     main()

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Queue
 
 import torch
 from torch import Tensor
@@ -98,3 +100,22 @@ def mixture(folder: str | Path, tokenizer, length: int, seed: int) -> Iterator[T
             if sequence is None:
                 raise ValueError(f"{file}: its training part has fewer than {length} tokens.")
         yield sequence
+
+
+def ahead(sequences: Iterator[Tensor], depth: int) -> Iterator[Tensor]:
+    """The same sequences, made by another thread up to `depth` ahead; its failure is raised here."""
+    made: Queue = Queue(depth)
+
+    def fill() -> None:
+        try:
+            for sequence in sequences:
+                made.put(sequence)
+        except Exception as cause:  # Whatever it is, it is raised where the sequences are wanted.
+            made.put(cause)
+
+    threading.Thread(target=fill, daemon=True).start()
+    while True:
+        item = made.get()
+        if isinstance(item, Exception):
+            raise item
+        yield item

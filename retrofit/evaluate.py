@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
@@ -120,18 +121,18 @@ class Evaluation:
         on_windows = len(args.offsets) + len(args.ratios) * (2 + TOVA_COST)
         work = sum(length / 2048 * count * on_windows for length, count in zip(args.lengths, args.windows))
         cases = args.needles + args.tracking + args.recall
-        return work + cases * args.task_length / 2048 * (1 + len(args.ratios) * (2 + TOVA_COST))
+        return work + cases * sum(args.task_lengths) / 2048 * (1 + len(args.ratios) * (2 + TOVA_COST))
 
     @torch.no_grad()
     def read_dms(self, ids: Tensor, offset: float) -> tuple[Tensor, Tensor]:
-        """ids [T] -> hidden states [T, hidden], live tokens [T]."""
-        hidden, bits = self.student(ids[None].to(self.args.device), offset)
-        return hidden[0], live_tokens(bits[:, 0], self.window).cpu()
+        """ids [B, T] -> hidden states [B, T, hidden], live tokens [B, T]."""
+        hidden, bits = self.student(ids.to(self.args.device), offset)
+        return hidden, live_tokens(bits, self.window).cpu()
 
     def read_base(self, ids: Tensor, attend: Callable = dense, budget: int | None = None) -> tuple[Tensor, Tensor]:
         """The same for the untouched base; without a budget nothing is forgotten."""
-        hidden = self.reader(ids[None].to(self.args.device), attend)[0]
-        return hidden, capped_tokens(len(ids), budget or len(ids))
+        hidden = self.reader(ids.to(self.args.device), attend)
+        return hidden, capped_tokens(ids.shape[1], budget or ids.shape[1]).expand(ids.shape)
 
     def texts_of(self, length: int) -> list[tuple[str, Tensor]]:
         if length not in self.texts:
@@ -139,28 +140,33 @@ class Evaluation:
             self.texts[length] = held_out_windows(self.args.data, self.tokenizer, length, count, self.args.seed)
         return self.texts[length]
 
+    def dense_half(self, length: int, index: int) -> Tensor:
+        """What the base makes of the second half of a window; read once. [T / 2, hidden]"""
+        if (length, index) not in self.dense_halves:
+            ids = self.texts_of(length)[index][1]
+            self.dense_halves[length, index] = self.read_base(ids[None])[0][0, second_half(length)].clone()
+        return self.dense_halves[length, index]
+
     def measure(self, length: int, name: str, about: dict, read: Callable) -> dict:
-        """One configuration on the windows of one length; `read(ids)` gives hidden states and live tokens."""
+        """One configuration on the windows of one length; `read(ids [B, T])` gives hidden states and live tokens."""
         entry = self.store.data["windows"].setdefault(str(length), {}).setdefault(name, about | {"rows": []})
         work = length / 2048 * (TOVA_COST if about["kind"] == "tova" else 1.0)
-        texts = self.texts_of(length)
-        for _ in entry["rows"]:
-            self.progress.skip(work)
-        for index in range(len(entry["rows"]), len(texts)):
-            started = time.monotonic()
-            file, ids = texts[index]
-            half, targets = second_half(length), ids[1:]
-            if (length, index) not in self.dense_halves:
-                self.dense_halves[length, index] = self.read_base(ids)[0][half].clone()
-            hidden, live = read(ids)
-            base = self.dense_halves[length, index]
-            figures = compare(base, hidden[half], self.head, targets[half].to(hidden.device))
-            seen = capped_tokens(length, length)[half].mean().item()
-            row = {"file": file, "seen": seen, "live": live[half].mean().item()} | figures
-            entry["rows"].append({key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()})
+        texts, half = self.texts_of(length), second_half(length)
+        seen = capped_tokens(length, length)[half].mean().item()
+        self.progress.skip(work * len(entry["rows"]))
+        while len(entry["rows"]) < len(texts):
+            started, first = time.monotonic(), len(entry["rows"])
+            group = texts[first : first + self.args.batch]
+            hidden, live = read(torch.stack([ids for _, ids in group]))
+            for place, (file, ids) in enumerate(group):
+                base = self.dense_half(length, first + place)
+                figures = compare(base, hidden[place, half], self.head, ids[1:][half].to(hidden.device))
+                row = {"file": file, "seen": seen, "live": live[place, half].mean().item()} | figures
+                entry["rows"].append({key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()})
             self.store.save()
-            text = f"{length} tokens, {name}, window {index + 1}/{len(texts)}: kl {row['kl']:.4f}"
-            self.progress.tick(work, f"{text}, {seen / row['live']:.2f}x, {time.monotonic() - started:.1f} s")
+            text = f"{length} tokens, {name}, window {len(entry['rows'])}/{len(texts)}: kl {row['kl']:.4f}"
+            text += f", {seen / row['live']:.2f}x, {time.monotonic() - started:.1f} s"
+            self.progress.tick(work * len(group), text)
         return entry
 
     def curve(self, length: int) -> None:
@@ -184,40 +190,48 @@ class Evaluation:
     def tasks(self) -> None:
         args = self.args
         counts = {"needle": args.needles, "tracking": args.tracking, "recall": args.recall}
-        cases = all_cases(self.tokenizer, args.data, args.task_length, counts, args.seed)
-        rows = self.store.data["tasks"]
-        for index, case in enumerate(cases):
-            if index == len(rows):
-                about = {"task": case.task, "depth": round(case.depth, 3), "answer": case.answer}
-                rows.append(about | {"tokens": len(case.ids), "results": {}})
-            self.one_case(case, rows[index]["results"], f"{case.task}, case {index + 1}/{len(cases)}")
+        rows, first = self.store.data["tasks"], 0
+        for length in args.task_lengths:
+            for task, count in counts.items():
+                cases = all_cases(self.tokenizer, args.data, length, {task: count}, args.seed)
+                for case in cases[max(0, len(rows) - first) :]:
+                    about = {"task": case.task, "length": length, "depth": round(case.depth, 3), "answer": case.answer}
+                    rows.append(about | {"tokens": len(case.ids), "results": {}})
+                if cases:
+                    self.one_task(length, cases, [row["results"] for row in rows[first : first + count]])
+                first += count
 
-    def one_case(self, case: Case, results: dict, label: str) -> None:
-        """Every system on one case; each rule's budget is what dms held while it answered this case."""
+    def one_task(self, length: int, cases: list[Case], results: list[dict]) -> None:
+        """Every system on one task's cases of one length; the rules get the mean of what dms held at the answers."""
         found = self.store.data["windows"][str(self.args.lengths[0])]
-        work = self.args.task_length / 2048
-        # One length for all cases, so that a compiled layer fits them all; what stands behind changes nothing before.
-        ids = nn.functional.pad(case.ids, (0, self.args.task_length - len(case.ids)))
+        # One length for all cases, so that they are read together; what stands behind a case changes nothing before.
+        ids = torch.stack([nn.functional.pad(case.ids, (0, length - len(case.ids))) for case in cases])
+        seen = capped_tokens(length, length)
 
         def run(name: str, cost: float, read: Callable) -> None:
-            if name in results:
-                return self.progress.skip(cost * work)
-            hidden, live = read()
-            seen = capped_tokens(len(ids), len(ids))
-            counts = {"seen": seen[case.queries].mean().item(), "live": live[case.queries].mean().item()}
-            results[name] = score(hidden[: len(case.ids)], self.head, case) | counts
-            self.store.save()
-            said = "right" if results[name]["right"] else "wrong"
-            self.progress.tick(cost * work, f"{label}, {name}: {said}, {counts['seen'] / counts['live']:.2f}x")
+            left = [index for index in range(len(cases)) if name not in results[index]]
+            self.progress.skip(cost * length / 2048 * (len(cases) - len(left)))
+            for start in range(0, len(left), self.args.batch):
+                group = left[start : start + self.args.batch]
+                hidden, live = read(ids[group])
+                for place, index in enumerate(group):
+                    case = cases[index]
+                    counts = {"seen": seen[case.queries].mean().item(), "live": live[place, case.queries].mean().item()}
+                    results[index][name] = score(hidden[place, : len(case.ids)], self.head, case) | counts
+                self.store.save()
+                right = sum(result[name]["right"] for result in results if name in result)
+                text = f"{cases[0].task}, {length} tokens, {name}: {right} of {group[-1] + 1} right"
+                self.progress.tick(cost * length / 2048 * len(group), text)
 
-        run("dense", 1, lambda: self.read_base(ids))
+        run("dense", 1, lambda ids: self.read_base(ids))
         for ratio in self.args.ratios:
             offset = found[f"dms@{ratio:g}x"]["offset"]
-            run(f"dms@{ratio:g}x", 1, lambda: self.read_dms(ids, offset))
-            budget = max(SINKS + 1, round(results[f"dms@{ratio:g}x"]["live"]))
+            run(f"dms@{ratio:g}x", 1, lambda ids: self.read_dms(ids, offset))
+            held = fmean(result[f"dms@{ratio:g}x"]["live"] for result in results)
+            budget = max(SINKS + 1, round(held))
             for kind, rule in RULES.items():
                 cost = TOVA_COST if kind == "tova" else 1
-                run(f"{kind}@{ratio:g}x", cost, lambda: self.read_base(ids, rule(budget), budget))
+                run(f"{kind}@{ratio:g}x", cost, lambda ids: self.read_base(ids, rule(budget), budget))
 
     def run(self) -> None:
         for length in self.args.lengths:
@@ -230,7 +244,7 @@ class Evaluation:
         write_report(Path(self.args.out), self.store.data)
 
 
-OPTIONS = "lengths windows offsets ratios needles tracking recall task_length held seed".split()
+OPTIONS = "lengths windows offsets ratios needles tracking recall task_lengths held seed".split()
 """What decides what is measured: a run resumes only under the same."""
 
 
@@ -248,7 +262,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--needles", type=int, default=6, help="cases of each task")
     add("--tracking", type=int, default=6)
     add("--recall", type=int, default=6)
-    add("--task-length", type=int, default=1920, help="tokens that a task's prompt is filled to")
+    add("--task-lengths", type=int, nargs="+", default=[1920], help="tokens that a task's prompts are filled to")
+    add("--batch", type=int, default=1, help="windows or cases that are read together")
     add("--held", choices=["w8", "f32"], default="w8", help="merged weights in Q8_0, as shipped, or updates in float32")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda or mps")
     add("--compile", action="store_true", help="compile the layers: slow to start, a little faster afterwards")

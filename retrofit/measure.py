@@ -14,7 +14,7 @@ ROWS = 128
 
 
 def visible_keys(bits: Tensor, window: int) -> Tensor:
-    """Keys that each query sees. Hard bits [layers, K, T] -> [layers, K, T], integers.
+    """Keys that each query sees. Hard bits [layers, ..., K, T] -> the same shape, integers.
 
     Key j is dead for query i if i - j > window and the bit of token j + 1 is set.
     """
@@ -26,8 +26,8 @@ def visible_keys(bits: Tensor, window: int) -> Tensor:
 
 
 def live_tokens(bits: Tensor, window: int) -> Tensor:
-    """Keys that each query sees, mean over layers and heads. Hard bits [layers, K, T] -> [T]."""
-    return visible_keys(bits, window).float().mean((0, 1))
+    """Keys that each query sees, mean over layers and heads. Hard bits [layers, ..., K, T] -> [..., T]."""
+    return visible_keys(bits, window).float().mean((0, -2))
 
 
 def capped_tokens(tokens: int, budget: int) -> Tensor:

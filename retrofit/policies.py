@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from .base import begin, sharing_weights
-from .gates import ROW_BLOCK
+from .gates import row_block
 
 SINKS = 4
 """First tokens that the window rule keeps for ever (arXiv 2309.17453 uses four)."""
@@ -36,9 +36,10 @@ def forgetting(query: Tensor, key: Tensor, value: Tensor, scaling: float, kept: 
     """
     group = query.shape[1] // key.shape[1]
     positions = torch.arange(query.shape[2], device=query.device)
+    step = row_block(query.device)
     out = []
-    for start in range(0, len(positions), ROW_BLOCK):
-        end = min(start + ROW_BLOCK, len(positions))
+    for start in range(0, len(positions), step):
+        end = min(start + step, len(positions))
         back = positions[start:end, None] - positions[:end]
         seen = (back >= 0) & ((back <= window) | kept[:, :, None, :end])
         seen = torch.zeros(seen.shape, dtype=query.dtype, device=query.device).masked_fill(~seen, float("-inf"))

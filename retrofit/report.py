@@ -32,11 +32,12 @@ def summaries(data: dict) -> dict[str, list[dict]]:
     return found
 
 
-def task_counts(data: dict) -> dict[str, dict[str, dict]]:
-    """By task and system: cases, right answers, right where dense is, and means over the cases."""
+def task_counts(data: dict, length: int | None = None) -> dict[str, dict[str, dict]]:
+    """By task and system: cases, right answers, right where dense is, and means over the cases (of one length)."""
     found: dict[str, dict[str, dict]] = {}
     for task in TASKS:
-        cases = [case["results"] for case in data["tasks"] if case["task"] == task and "dense" in case["results"]]
+        chosen = [case for case in data["tasks"] if case["task"] == task and length in (None, case["length"])]
+        cases = [case["results"] for case in chosen if "dense" in case["results"]]
         for name in dict.fromkeys(name for results in cases for name in results):
             both = [(results[name], results["dense"]) for results in cases if name in results]
             mean = lambda key: fmean(ours[key] for ours, _ in both)
@@ -85,22 +86,31 @@ def windows_table(rows: list[dict]) -> str:
     return table(head, cells)
 
 
-def tasks_table(counts: dict[str, dict]) -> str:
+def tasks_table(overall: dict[str, dict], by_length: dict[int, dict[str, dict]]) -> str:
+    """A row a system: at each length the ratio, right answers and how many of dense's they keep; means over all."""
     cells = []
-    for name, row in counts.items():
-        kept = "" if name == "dense" else f"{row['both_right']} of {row['dense_right']}"
-        figures = [f"{row['ratio']:.2f}", f"{row['right']} of {row['cases']}", kept]
-        cells.append([label_of(name), *figures, f"{100 * row['tokens_right']:.0f}", f"{row['nll']:.2f}"])
-    return table(["", "ratio", "right", "of those dense got", "answer tokens right, %", "nats a token"], cells)
+    for name, total in overall.items():
+        figures = []
+        for rows in by_length.values():
+            row = rows.get(name)
+            kept = "" if name == "dense" or row is None else f" ({row['both_right']} of {row['dense_right']})"
+            figures += ["", ""] if row is None else [f"{row['ratio']:.2f}", f"{row['right']} of {row['cases']}{kept}"]
+        cells.append([label_of(name), *figures, f"{100 * total['tokens_right']:.0f}", f"{total['nll']:.2f}"])
+    head = [words for length in by_length for words in (f"{length}: ratio", f"{length}: right (of dense's)")]
+    return table(["", *head, "answer tokens right, %", "nats a token"], cells)
 
 
-def depth_table(cases: list[dict]) -> str:
-    """Needles one by one, from the start of the prompt to its end."""
-    cases = sorted((case for case in cases if case["results"]), key=lambda case: case["depth"])
-    names = list(dict.fromkeys(name for case in cases for name in case["results"]))
-    mark = lambda case, name: {True: "yes", False: "no", None: ""}[case["results"].get(name, {}).get("right")]
-    rows = [[label_of(name), *(mark(case, name) for case in cases)] for name in names]
-    return table(["depth"] + [f"{100 * case['depth']:.0f} %" for case in cases], rows)
+def depth_table(cases: list[dict], name: str) -> str:
+    """Needles of one system: a row a length, a column a depth, from the start of the prompt to its end."""
+    tasks = [case for case in cases if name in case["results"]]
+    lengths = sorted({case["length"] for case in tasks})
+    # Each length has its cases at the same depths; where exactly a needle stands depends on the sentences around it.
+    in_order = lambda length: sorted((c for c in tasks if c["length"] == length), key=lambda case: case["depth"])
+    mark = lambda case: "yes" if case["results"][name]["right"] else "no"
+    rows = [[f"{label_of(name)}, {length} tokens", *map(mark, in_order(length))] for length in lengths]
+    count = max(len(row) - 1 for row in rows)
+    depths = [f"{100 * (index + 0.5) / count:.0f} %" for index in range(count)]
+    return table(["depth", *depths], [row + [""] * (count + 1 - len(row)) for row in rows])
 
 
 def introduction(data: dict) -> str:
@@ -152,20 +162,24 @@ def tasks_text(data: dict) -> str:
     counts = task_counts(data)
     if not counts:
         return ""
+    lengths = data["settings"]["task_lengths"]
     text = [f"""## Tasks
 
-Prompts in the chat template, filled with held-out text to {data["settings"]["task_length"]} tokens. An answer is right
+Prompts in the chat template, filled with held-out text to {" or ".join(map(str, lengths))} tokens. An answer is right
 when every one of its tokens is the most likely one after the prompt and the answer's tokens before it: one forward a
 case. dms runs at the offset that gave the ratio on text of {data["settings"]["lengths"][0]} tokens; the ratio in the
-tables is that of the queries that answer. Window and TOVA have, case by case, the budget that dms held at those
-queries. The base is small: the column "of those dense got" counts only the cases that the dense base gets right.
-In variable tracking only the names are counted, not the commas between them.
+tables is that of the queries that answer. Window and TOVA have, for each task and length, the budget that dms held at
+those queries in the mean. The base is small and misses answers itself: in brackets stands how many of those that the
+dense base gets right are right here too. In variable tracking only the names are counted, not the commas between them.
 """]
+    at_length = {length: task_counts(data, length) for length in lengths}
     for task, rows in counts.items():
-        text.append(f"### {TASKS[task][0].upper()}{TASKS[task][1:]}\n\n{tasks_table(rows)}")
+        by_length = {length: found[task] for length, found in at_length.items() if task in found}
+        text.append(f"### {TASKS[task][0].upper()}{TASKS[task][1:]}\n\n{tasks_table(rows, by_length)}")
         if task == "needle":
+            needles = [case for case in data["tasks"] if case["task"] == task]
             text.append("By depth, 0 % being the start of the prompt:\n")
-            text.append(depth_table([case for case in data["tasks"] if case["task"] == task]))
+            text += [depth_table(needles, name) for name in rows]
     return "\n".join(text)
 
 

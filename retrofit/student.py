@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache
 
 from .base import begin, sharing_weights
@@ -31,6 +32,8 @@ class Student(nn.Module):
                 add_low_rank(layer, TARGETS[targets], rank, alpha, generator)
             layer.eviction = EvictionGate(config.hidden_size, config.num_key_value_heads, config.rms_norm_eps)
         self.run_layer = _run_layer
+        self.recompute = False
+        """True keeps only each layer's input for the backward pass, and computes the layer twice."""
 
     def compile(self) -> None:
         """Compiles the layer, once for all layers."""
@@ -58,7 +61,11 @@ class Student(nn.Module):
             draw = None
             if noise is not None:
                 draw = logistic_noise((ids.shape[0], heads, ids.shape[1]), noise).to(ids.device)
-            x, decided = self.run_layer(layer, x, rotary, (s.scale, at, s.tau, s.window), draw)
+            given = (layer, x, rotary, (s.scale, at, s.tau, s.window), draw)
+            if self.recompute and noise is not None:
+                x, decided = checkpoint(self.run_layer, *given, use_reentrant=False)
+            else:
+                x, decided = self.run_layer(*given)
             bits.append(decided)
         return body.norm(x), torch.stack(bits)
 

@@ -199,10 +199,10 @@ def all_cases(tokenizer, folder: str | Path, length: int, counts: dict[str, int]
     """Every case of every task; `counts` by task. A case does not change when the number of others does not."""
     writer = Writer(tokenizer, length)
     draw = lambda task, index: random.Random(f"{seed} {task} {index}")
-    n = counts["needle"]
+    n = counts.get("needle", 0)
     cases = [needle(writer, folder, draw("needle", i), (i + 0.5) / n) for i in range(n)]
-    cases += [tracking(writer, draw("tracking", i)) for i in range(counts["tracking"])]
-    return cases + [recall(writer, folder, draw("recall", i), i) for i in range(counts["recall"])]
+    cases += [tracking(writer, draw("tracking", i)) for i in range(counts.get("tracking", 0))]
+    return cases + [recall(writer, folder, draw("recall", i), i) for i in range(counts.get("recall", 0))]
 
 
 def score(hidden: Tensor, head: Tensor, case: Case) -> dict[str, float | bool]:

@@ -19,12 +19,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .base import load_base
-from .data import mixture
+from .data import ahead, mixture
 from .gates import DmsSettings
 from .plot import plot_run
 from .policies import BaseReader
 from .sidecar import load_sidecar, write_sidecar
 from .student import Student
+
+AHEAD = 64
+"""Sequences that are tokenised ahead of need."""
+
+TIMED_STEPS = 12
+"""Steps after which `--minutes` reckons how many there will be; the first ones compile."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,8 @@ class Trainer:
         self.peak = [group["lr"] for group in groups]
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)
         self.trained = [p for group in groups for p in group["params"]]
-        self.step = 0
+        self.step, self.steps = 0, args.steps
+        self.student.recompute = args.recompute
         if args.compile:
             self.student.compile()
             self.teacher.compile()
@@ -122,7 +129,7 @@ class Trainer:
 
     def save(self) -> None:
         """Everything that a straight run would have at this step; written beside and then renamed."""
-        state = {"step": self.step, "trained": [p.detach().cpu() for p in self.trained]}
+        state = {"step": self.step, "steps": self.steps, "trained": [p.detach().cpu() for p in self.trained]}
         state["optimizer"] = self.optimizer.state_dict()
         scratch = self.checkpoint.with_suffix(".tmp")
         torch.save(state, scratch)
@@ -139,6 +146,8 @@ class Trainer:
             ours.copy_(theirs)
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+        if self.args.minutes:
+            self.steps = state["steps"]
         log = self.out / "log.jsonl"
         if log.exists():
             lines = log.read_text().splitlines()[: self.step]
@@ -148,23 +157,25 @@ class Trainer:
     def run(self) -> None:
         args = self.args
         self.resume()
-        sequences = mixture(args.data, self.base.tokenizer, args.length, args.seed)
+        sequences = ahead(mixture(args.data, self.base.tokenizer, args.length, args.seed), AHEAD)
         a_step = args.batch * args.accumulate
         for _ in range(self.step * a_step):
             next(sequences)
-        seconds: list[float] = []
+        began, seconds = time.monotonic(), []
         with (self.out / "log.jsonl").open("a") as log:
-            while self.step < args.steps:
+            while self.step < self.steps:
                 started = time.monotonic()
                 figures = self.one_step([next(sequences) for _ in range(a_step)])
                 seconds.append(time.monotonic() - started)
                 recent = sorted(seconds[-15:])[len(seconds[-15:]) // 2]
-                left = (args.steps - self.step) * recent
+                if args.minutes and self.step == TIMED_STEPS:
+                    self.steps = self.step + max(0, int((60 * args.minutes - (time.monotonic() - began)) / recent))
+                left = (self.steps - self.step) * recent
                 figures |= {"seconds": round(seconds[-1], 2), "eta_minutes": round(left / 60, 1)}
                 log.write(json.dumps(figures) + "\n")
                 log.flush()
                 print(json.dumps(figures), flush=True)
-                if self.step % args.save_every == 0 or self.step == args.steps:
+                if self.step % args.save_every == 0 or self.step == self.steps:
                     self.save()
                     self.export()
         plot_run(self.out / "log.jsonl", self.out / "run.png")
@@ -172,7 +183,7 @@ class Trainer:
     def one_step(self, sequences: list[Tensor]) -> dict:
         args, step = self.args, self.step
         offset, target = at_step(step, args.mild, args.strong, args.ramp, args.seed)
-        share = rate(step, args.steps, args.warmup)
+        share = rate(step, self.steps, args.warmup)
         for group, peak in zip(self.optimizer.param_groups, self.peak):
             group["lr"] = peak * share
         noise = torch.Generator().manual_seed(args.seed * 7_919 + step)
@@ -224,6 +235,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--strong", type=Point.parse, default=Point(5, 8), metavar="OFFSET:RATIO", help="strong end of the range")
     add("--ramp", type=int, default=0, help="steps in which the ratio climbs from 1")
     add("--steps", type=int, default=200)
+    add("--minutes", type=float, help=f"as many steps as fit; reckoned after {TIMED_STEPS} steps")
     add("--length", type=int, default=2048)
     add("--batch", type=int, default=1)
     add("--accumulate", type=int, default=1)
@@ -234,6 +246,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--thin", type=int, default=1, help="count the KL at every N-th position only")
     add("--dtype", choices=["f32", "bf16"], default="f32")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda or mps")
+    add("--recompute", action="store_true", help="compute layers anew for the backward pass: less memory, slower")
     add("--compile", action="store_true", help="compile the layers: slow to start, fast afterwards")
     add("--save-every", type=int, default=10)
     add("--seed", type=int, default=0)

@@ -75,7 +75,7 @@ def arguments(data, out, **changes) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     evaluate.add_arguments(parser)
     words = f"--model {FOLDER} --sidecar {FOLDER}/sidecar.safetensors --data {data} --out {out} --lengths 256 320"
-    words += " --windows 2 1 --offsets 1 5 12 --ratios 3 --needles 1 --tracking 1 --recall 1 --task-length 700"
+    words += " --windows 2 1 --offsets 1 5 12 --ratios 3 --needles 1 --tracking 1 --recall 1 --task-lengths 700"
     args = parser.parse_args([*words.split(), "--device", "cpu"])
     for name, value in changes.items():
         setattr(args, name, value)
@@ -129,6 +129,20 @@ def test_a_killed_run_goes_on_where_it_was(measured, text_folder, tmp_path):
     resumed.run()
     assert abs(resumed.progress.left) < 1e-6
     assert (tmp_path / "quality.json").read_text() == (measured / "quality.json").read_text()
+
+
+def test_windows_read_together_give_the_same_figures(measured, text_folder, tmp_path):
+    changes = {"batch": 2, "task_lengths": [700, 500], "needles": 2}
+    Evaluation(arguments(text_folder, tmp_path, **changes)).run()
+    one, two = (json.loads((folder / "quality.json").read_text()) for folder in (measured, tmp_path))
+    for name in ("dms@5", "window@3x", "tova@3x"):
+        for ours, theirs in zip(one["windows"]["256"][name]["rows"], two["windows"]["256"][name]["rows"]):
+            assert ours == {k: v if isinstance(v, str) else pytest.approx(v, abs=2e-3) for k, v in theirs.items()}
+    lengths = [(case["length"], case["task"]) for case in two["tasks"]]
+    at = lambda length: [(length, task) for task in ("needle", "needle", "tracking", "recall")]
+    assert lengths == at(700) + at(500)
+    text = (tmp_path / "quality.md").read_text()
+    assert "700 or 500 tokens" in text and "500: ratio" in text and "dms at 3x, 500 tokens" in text
 
 
 def test_another_run_is_not_mixed_in(measured, text_folder):

@@ -82,6 +82,41 @@ def test_a_resumed_run_equals_a_straight_one(straight, tiny_folder, text_folder,
     assert without_clock(log_of(straight)) == without_clock(log_of(tmp_path))
 
 
+def test_layers_computed_anew_learn_the_same(tiny_folder, text_folder, tmp_path):
+    trained = []
+    for name in ("kept", "anew"):
+        trainer = Trainer(arguments(tiny_folder, text_folder, tmp_path / name, steps=3, recompute=name == "anew"))
+        trainer.run()
+        trained.append(trainer.trained)
+    for kept, anew in zip(*trained):
+        torch.testing.assert_close(kept, anew, atol=1e-6, rtol=1e-5)
+
+
+def test_a_run_by_the_clock_reckons_its_steps_once_and_keeps_them(tiny_folder, text_folder, tmp_path):
+    # No time at all: it ends as soon as it has timed its first steps, with everything written.
+    over = Trainer(arguments(tiny_folder, text_folder, tmp_path / "over", minutes=1e-9))
+    over.run()
+    assert over.step == len(log_of(tmp_path / "over")) == train.TIMED_STEPS
+    assert torch.load(over.checkpoint)["step"] == train.TIMED_STEPS
+    # A long time: many more steps than the default; killed and resumed, it keeps to that number.
+    changes = {"minutes": 600, "save_every": train.TIMED_STEPS + 1}
+    long = Trainer(arguments(tiny_folder, text_folder, tmp_path / "long", **changes))
+    step = long.one_step
+
+    def die(sequences):
+        if long.step == train.TIMED_STEPS + 1:
+            raise KeyboardInterrupt
+        return step(sequences)
+
+    long.one_step = die
+    with pytest.raises(KeyboardInterrupt):
+        long.run()
+    assert long.steps > 100
+    resumed = Trainer(arguments(tiny_folder, text_folder, tmp_path / "long", minutes=600))
+    resumed.resume()
+    assert (resumed.step, resumed.steps) == (train.TIMED_STEPS + 1, long.steps)
+
+
 def test_every_weight_can_be_trained_and_the_teacher_stays(tiny_folder, text_folder, tmp_path):
     trainer = Trainer(arguments(tiny_folder, text_folder, tmp_path, train="all", lora=0, steps=2))
     before = {name: p.clone() for name, p in trainer.base.model.named_parameters()}

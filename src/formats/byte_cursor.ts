@@ -12,7 +12,7 @@ export class ByteCursor {
   readonly #source: ByteSource;
   readonly #signal: AbortSignal | undefined;
   // A text may begin with U+FEFF, which a decoder would otherwise swallow as a mark.
-  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   #bytes = new Uint8Array(0);
   #view = new DataView(new ArrayBuffer(0));
   #start = 0;
@@ -85,10 +85,15 @@ export class ByteCursor {
     return Number(value);
   }
 
-  /** `length` bytes as UTF-8 text. */
-  text(length: number): string {
-    const value = this.#decoder.decode(this.#bytes.subarray(this.#at, this.#at + length));
-    this.#at += length;
-    return value;
+  /** `length` bytes as UTF-8 text. @throws FormatError when they are none */
+  text(length: number, what: string): string {
+    const bytes = this.#bytes.subarray(this.#at, this.#at + length);
+    try {
+      const value = this.#decoder.decode(bytes);
+      this.#at += length;
+      return value;
+    } catch (cause) {
+      throw new FormatError(this.#source.name, `${what}, at byte ${this.position}, is not text in UTF-8.`, { cause });
+    }
   }
 }

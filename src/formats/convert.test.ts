@@ -4,11 +4,12 @@ import { sha256Hasher } from '../store/node_files.ts';
 import type { ByteSource } from '../util/byte_source.ts';
 import { convertModel } from './convert.ts';
 import { ggufFixture } from './gguf_fixture.ts';
-import { LARGEST_PART_BYTES, parseManifest } from './manifest.ts';
+import { LARGEST_PART_BYTES, parseManifest, parseQuality } from './manifest.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { memorySource, PartedSource } from './sources.ts';
 
 const folder = new URL('../../public/models/smollm2-135m-instruct/', import.meta.url);
+const curve = new URL('../../docs/quality/default_model/curve.json', import.meta.url);
 const bytesOf = (name: string) => new Uint8Array(readFileSync(new URL(name, folder)));
 
 describe('converting', () => {
@@ -35,6 +36,7 @@ describe('converting', () => {
         licenseText: readFileSync(new URL('LICENSE', folder), 'utf8'),
         noticeText: readFileSync(new URL('NOTICE', folder), 'utf8'),
         sidecar: { name: sidecarName, bytes: bytesOf(sidecarName) },
+        quality: parseQuality(JSON.parse(readFileSync(curve, 'utf8')), 'curve.json'),
         createHasher: sha256Hasher,
       },
       async (name, bytes) => {
@@ -59,10 +61,15 @@ describe('converting', () => {
     'refuses what is no GGUF file',
     refuse(memorySource('a.gguf', new Uint8Array(99)), {}, /a\.gguf: it begins with 0x0/),
   );
-  it('refuses another kind of file', refuse(memorySource('a.bin', new Uint8Array(99)), {}, /only \.gguf files/));
+  it(
+    'refuses another kind of file',
+    refuse(memorySource('a.bin', new Uint8Array(99)), {}, /only \.gguf and \.safetensors files/),
+  );
   it(
     'refuses a name that no host serves',
     refuse(memorySource('a b.gguf', new Uint8Array(99)), {}, /a b\.gguf is not a plain/),
   );
+  const quality = [{ offset: 8, ratio: 4, perplexity: 0.01, kl: 0.03 }];
+  it('refuses a curve without adapters', refuse(base, { quality }, /the curve: it belongs to a sidecar/));
   it('refuses adapters of another base', refuse(base, { sidecar: { name: 's', bytes: other } }, /s: these adapters/));
 });

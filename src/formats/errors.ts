@@ -34,12 +34,29 @@ export function asCount(value: unknown, subject: string): number {
   return value;
 }
 
+/** `value` as a finite number. @throws FormatError that names `subject` */
+export function asNumber(value: unknown, subject: string): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) {
+    throw new FormatError(subject, `expected a number, found ${JSON.stringify(value)}.`);
+  }
+  return value;
+}
+
 /** `value` as text with at least one character. @throws FormatError that names `subject` */
 export function asText(value: unknown, subject: string): string {
   if (typeof value !== 'string' || value === '') {
     throw new FormatError(subject, `expected a text, found ${JSON.stringify(value)}.`);
   }
   return value;
+}
+
+/** Bytes as UTF-8 text. @throws FormatError that names `subject` */
+export function utf8Text(bytes: Uint8Array, subject: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new FormatError(subject, 'this is not text in UTF-8.', { cause });
+  }
 }
 
 /** Parses JSON text. @throws FormatError that names `subject` */

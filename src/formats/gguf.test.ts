@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { openGguf } from './gguf.ts';
+import { dequantise } from './dequantise.ts';
+import { openGguf, readGgufHead } from './gguf.ts';
 import { type Fixture, ggufFixture } from './gguf_fixture.ts';
 import { huggingFaceName } from './gguf_names.ts';
-import { dequantise } from './pack.ts';
 import { memorySource } from './sources.ts';
 
 interface Vectors {
@@ -100,7 +100,11 @@ describe('refusals', () => {
       { tensors: [{ ...norm, type: 77 }], dataBytes: 32 },
       /output_norm\.weight: its type is number 77,/,
     ],
-    ['a K type', { tensors: [{ ...norm, type: 12 }], dataBytes: 32 }, /number 12 \(Q4_K\).*F32, F16, Q4_0, Q4_1, Q8_0/],
+    [
+      'a type that no kernel has',
+      { tensors: [{ ...norm, type: 11 }], dataBytes: 32 },
+      /number 11 \(Q3_K\).*F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16/,
+    ],
     ['data cut short', { tensors: [norm], dataBytes: 31 }, /model\.norm\.weight: its 32 bytes.*past the end/],
     [
       'offset past the end',
@@ -149,4 +153,24 @@ describe('refusals', () => {
     const checkpoint = await open({ tensors: [norm], dataBytes: 32 });
     await expect(checkpoint.read('lm_head.weight')).rejects.toThrow('t.gguf: tensor lm_head.weight: the file does not');
   });
+});
+
+it('the head of a file: its metadata and the length of its vocabulary, of the first bytes alone', async () => {
+  const bytes = ggufFixture({
+    metadata: [
+      ['general.architecture', 'llama'],
+      ['llama.block_count', 2],
+      ['tokenizer.ggml.tokens', ['a', 'b', 'c']],
+      ['tokenizer.ggml.merges', ['a b']],
+    ],
+  });
+  const head = await readGgufHead(memorySource('head.gguf', bytes));
+  expect(head).toEqual({
+    metadata: { 'general.architecture': 'llama', 'llama.block_count': 2, 'tokenizer.ggml.tokens': 3 },
+    vocabSize: 3,
+  });
+  // What comes after the length is not read.
+  const cut = bytes.slice(0, bytes.length - 40);
+  expect((await readGgufHead(memorySource('cut.gguf', cut))).vocabSize).toBe(3);
+  await expect(readGgufHead(memorySource('no.gguf', new Uint8Array(40)))).rejects.toThrow('this is no GGUF file');
 });

@@ -6,7 +6,15 @@ import type { ByteSource } from '../util/byte_source.ts';
 import { ByteCursor } from './byte_cursor.ts';
 import { FormatError } from './errors.ts';
 import { huggingFaceName, interleavedPart } from './gguf_names.ts';
-import { byName, type Checkpoint, checkedLayout, type TensorInfo, tensorBytes, type WeightType } from './tensor.ts';
+import {
+  byName,
+  type Checkpoint,
+  checkedLayout,
+  type TensorInfo,
+  tensorBytes,
+  tensorReads,
+  type WeightType,
+} from './tensor.ts';
 
 const MAGIC = 0x46554747; // "GGUF", little endian
 const DEFAULT_ALIGNMENT = 32;
@@ -19,23 +27,37 @@ const TYPES: ReadonlyMap<number, WeightType> = new Map([
   [1, 'F16'],
   [2, 'Q4_0'],
   [3, 'Q4_1'],
+  [6, 'Q5_0'],
+  [7, 'Q5_1'],
   [8, 'Q8_0'],
+  [12, 'Q4_K'],
+  [13, 'Q5_K'],
+  [14, 'Q6_K'],
   [30, 'BF16'],
 ]);
 
 /** Names of common types that we do not read, so that the error can say which one it met. */
 const REFUSED: ReadonlyMap<number, string> = new Map([
-  [6, 'Q5_0'],
-  [7, 'Q5_1'],
   [10, 'Q2_K'],
   [11, 'Q3_K'],
-  [12, 'Q4_K'],
-  [13, 'Q5_K'],
-  [14, 'Q6_K'],
+  [9, 'Q8_1'],
   [15, 'Q8_K'],
+  [16, 'IQ2_XXS'],
+  [17, 'IQ2_XS'],
+  [18, 'IQ3_XXS'],
+  [19, 'IQ1_S'],
   [20, 'IQ4_NL'],
+  [21, 'IQ3_S'],
+  [22, 'IQ2_S'],
+  [23, 'IQ4_XS'],
+  [29, 'IQ1_M'],
+  [34, 'TQ1_0'],
+  [35, 'TQ2_0'],
   [39, 'MXFP4'],
 ]);
+
+/** Architectures whose converter puts the rows of q and k into interleaved-RoPE order. */
+const INTERLEAVED: ReadonlySet<string> = new Set(['llama', 'smollm3']);
 
 const STRING = 8;
 const ARRAY = 9;
@@ -64,6 +86,42 @@ function exact(value: bigint): number | bigint {
  * @throws FormatError that names the file, the tensor where there is one, and the fact
  */
 export async function openGguf(source: ByteSource, signal?: AbortSignal): Promise<Checkpoint> {
+  const { reader, tensorCount, entryCount } = await openHeader(source, signal);
+  const metadata = await reader.metadata(entryCount);
+  const infos = checkedLayout(source.name, ...(await reader.tensors(tensorCount, metadata)), source.size);
+  const tensors = byName(source.name, infos);
+  return {
+    name: source.name,
+    format: 'gguf',
+    metadata,
+    tensors,
+    ...tensorReads(source, tensors),
+  };
+}
+
+/** What a GGUF file says of itself before its vocabulary. */
+export interface GgufHead {
+  readonly metadata: Metadata;
+  /** Tokens of the vocabulary. */
+  readonly vocabSize: number;
+}
+
+const TOKENS_KEY = 'tokenizer.ggml.tokens';
+
+/**
+ * Reads the metadata in front of the vocabulary, which is where writers put a model's sizes: a MiB at most of a file
+ * that may be large. It checks no tensor.
+ * @throws FormatError when the file is no GGUF file or ends too early
+ */
+export async function readGgufHead(source: ByteSource, signal?: AbortSignal): Promise<GgufHead> {
+  const { reader, entryCount } = await openHeader(source, signal);
+  const metadata = await reader.metadata(entryCount, TOKENS_KEY);
+  const vocabSize = metadata[TOKENS_KEY];
+  return { metadata, vocabSize: typeof vocabSize === 'number' ? vocabSize : 0 };
+}
+
+/** Reads magic, version and counts. */
+async function openHeader(source: ByteSource, signal?: AbortSignal) {
   const cursor = new ByteCursor(source, signal);
   await cursor.fill(24, 'its first 24 bytes');
   const magic = cursor.u32();
@@ -87,20 +145,7 @@ export async function openGguf(source: ByteSource, signal?: AbortSignal): Promis
     );
   }
   const reader = new HeaderReader(cursor, source.name);
-  const metadata = await reader.metadata(entryCount);
-  const infos = checkedLayout(source.name, ...(await reader.tensors(tensorCount, metadata)), source.size);
-  const tensors = byName(source.name, infos);
-  return {
-    name: source.name,
-    format: 'gguf',
-    metadata,
-    tensors,
-    async read(name, readSignal) {
-      const info = tensors.get(name);
-      if (!info) throw new FormatError(`${source.name}: tensor ${name}`, 'the file does not have it.');
-      return source.read(info.offset, info.byteLength, readSignal);
-    },
-  };
+  return { reader, tensorCount, entryCount };
 }
 
 type Metadata = Readonly<Record<string, unknown>>;
@@ -114,14 +159,22 @@ class HeaderReader {
     this.#file = file;
   }
 
-  async metadata(count: number): Promise<Metadata> {
+  /** @param last name of a list to stop at; its length stands in the place of its values */
+  async metadata(count: number, last?: string): Promise<Metadata> {
     const cursor = this.#cursor;
     const entries = new Map<string, unknown>();
     for (let i = 0; i < count; i++) {
       const key = await this.#string(`the name of metadata entry ${i}`);
       if (entries.has(key)) throw new FormatError(this.#file, `the metadata has ${key} twice.`);
       await cursor.fill(4, key);
-      entries.set(key, await this.#value(cursor.u32(), key, 0));
+      const type = cursor.u32();
+      if (key === last && type === ARRAY) {
+        await cursor.fill(12, key);
+        cursor.u32();
+        entries.set(key, cursor.u64(`the length of ${key}`));
+        break;
+      }
+      entries.set(key, await this.#value(type, key, 0));
     }
     return Object.fromEntries(entries);
   }
@@ -177,9 +230,10 @@ class HeaderReader {
 
   #interleavedHeads(ggmlName: string, shape: readonly number[], metadata: Metadata): number | null {
     const part = interleavedPart(ggmlName);
-    if (part === null || metadata['general.architecture'] !== 'llama') return null;
-    const queryHeads = metadata['llama.attention.head_count'];
-    const heads = part === 'q' ? queryHeads : (metadata['llama.attention.head_count_kv'] ?? queryHeads);
+    const family = String(metadata['general.architecture']);
+    if (part === null || !INTERLEAVED.has(family)) return null;
+    const queryHeads = metadata[`${family}.attention.head_count`];
+    const heads = part === 'q' ? queryHeads : (metadata[`${family}.attention.head_count_kv`] ?? queryHeads);
     if (typeof heads !== 'number' || heads < 1 || shape[0] % (heads * 2) !== 0) {
       const fact = `its ${shape[0]} rows do not divide into the heads that the metadata announces (${String(heads)}).`;
       throw new FormatError(`${this.#file}: tensor ${ggmlName}`, fact);
@@ -192,7 +246,7 @@ class HeaderReader {
     if (!cursor.has(8)) await cursor.fill(8, what);
     const length = cursor.u64(`the length of ${what}`);
     if (!cursor.has(length)) await cursor.fill(length, what);
-    return cursor.text(length);
+    return cursor.text(length, what);
   }
 
   async #value(type: number, key: string, depth: number): Promise<unknown> {
@@ -222,7 +276,7 @@ class HeaderReader {
         if (!cursor.has(8)) await cursor.fill(8, key);
         const bytes = cursor.u64(`the length of a value of ${key}`);
         if (!cursor.has(bytes)) await cursor.fill(bytes, key);
-        values.push(cursor.text(bytes));
+        values.push(cursor.text(bytes, key));
       }
       return values;
     }

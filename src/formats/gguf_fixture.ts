@@ -8,10 +8,13 @@ export interface FixtureTensor {
   readonly offset: number | bigint;
 }
 
+/** A number is an unsigned one of 32 bits; so are those of a list. */
+export type MetadataValue = string | number | readonly string[] | readonly number[];
+
 export interface Fixture {
   readonly magic?: string;
   readonly version?: number;
-  readonly metadata?: readonly (readonly [key: string, value: string | number | readonly string[]])[];
+  readonly metadata?: readonly (readonly [key: string, value: MetadataValue])[];
   readonly tensors?: readonly FixtureTensor[];
   /** Overrides the true counts. */
   readonly tensorCount?: bigint;
@@ -52,9 +55,9 @@ export function ggufFixture(fixture: Fixture): Uint8Array {
       w.u32(value);
     } else {
       w.u32(9);
-      w.u32(8);
+      w.u32(typeof value[0] === 'number' ? 4 : 8);
       w.u64(value.length);
-      for (const item of value) w.text(item);
+      for (const item of value) typeof item === 'number' ? w.u32(item) : w.text(item);
     }
   }
   for (const { name, dimensions, type, offset } of tensors) {

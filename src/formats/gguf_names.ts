@@ -1,6 +1,6 @@
 /**
- * ggml's tensor names in Hugging Face's words, for the Llama and Qwen families. A name it does not know stays as it is,
- * so that whoever builds the model can refuse it instead of losing it.
+ * ggml's tensor names in Hugging Face's words, for the Llama, Qwen and SmolLM families. A name it does not know stays
+ * as it is, so that whoever builds the model can refuse it instead of losing it.
  */
 
 const GLOBAL: Readonly<Record<string, string>> = {
@@ -32,7 +32,10 @@ export function huggingFaceName(ggmlName: string): string {
   return ggmlName;
 }
 
-/** Which of a llama file's rows ggml's converter put into interleaved-RoPE order (convert_hf_to_gguf.py, `permute`). */
+/**
+ * Which rows of a llama or smollm3 file ggml's converter put into interleaved-RoPE order (convert_hf_to_gguf.py,
+ * `permute`).
+ */
 export function interleavedPart(ggmlName: string): 'q' | 'k' | null {
   const match = /^blk\.\d+\.attn_([qk])\.(?:weight|bias)$/.exec(ggmlName);
   if (!match) return null;

@@ -85,7 +85,9 @@ it('reads halves, refuses what is not finite, and knows no update of other weigh
   const b: TensorInfo = { name: 'b', type: 'F32', shape: [5, 3], offset: 0, byteLength: 60 };
   const b1 = new Float32Array(15);
   const read = async (name: string) => (name === 'a' ? halves : new Uint8Array(b1.buffer));
-  const sidecar: Checkpoint = { name: 'side', format: 'safetensors', metadata: {}, tensors: new Map(), read };
+  const readRange = () => Promise.reject(new Error('nobody asks for a range'));
+  const file = { name: 'side', format: 'safetensors', metadata: {}, tensors: new Map() } as const;
+  const sidecar: Checkpoint = { ...file, read, readRange };
   const updates = { rank: 3, gain: 2, byWeight: new Map([[`${Q}.weight`, { a: info, b }]]) };
   expect((await readUpdate(sidecar, updates, `${Q}.weight`))?.a).toEqual(data);
   expect(await readUpdate(sidecar, updates, `${DOWN}.weight`)).toBeNull();

@@ -3,8 +3,10 @@
  * W' = W + (alpha / rank) * B A. Names are PEFT's, with or without its prefix. It refuses sidecars with other tensors.
  */
 import { assert } from '../util/assert.ts';
+import { dequantise } from './dequantise.ts';
 import { asCount, FormatError } from './errors.ts';
-import { dequantise, type PackedWeight, packWeight } from './pack.ts';
+import { packWeight } from './pack.ts';
+import type { PackedWeight } from './packed.ts';
 import { quantiseW8 } from './quantise.ts';
 import type { Checkpoint, TensorInfo } from './tensor.ts';
 

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { nodeFile, nodeFileSet } from '../store/node_files.ts';
 import type { FileSet } from '../util/byte_source.ts';
+import { dequantise } from './dequantise.ts';
 import { ggufFixture } from './gguf_fixture.ts';
 import { openGgufModel, openModel } from './model_folder.ts';
-import { dequantise } from './pack.ts';
 import { writeSafetensors } from './safetensors.ts';
 import { memorySource } from './sources.ts';
 
@@ -77,8 +77,8 @@ describe('the default model', () => {
     expect(model.license).toBe('Apache-2.0');
     expect(model.checkpoint.tensors.size).toBe(272);
     expect(model.sidecar?.metadata.window).toBe('128');
-    expect(model.sidecar?.tensors.size).toBe(60);
-    expect(model.byteLength).toBe(98_362_432 + 283_568);
+    expect(model.sidecar?.tensors.size).toBe(480);
+    expect(model.byteLength).toBe(98_362_432 + 10_100_064);
     expect(total).toBe(model.byteLength);
   });
 
@@ -126,7 +126,7 @@ describe('directories in Hugging Face form', () => {
   it('says what is missing', async () => {
     await expect(openModel(memoryFiles({}))).rejects.toThrow(/folder: it has neither lethe\.json nor config\.json/);
     await expect(openModel(memoryFiles({ 'config.json': '{}' }))).rejects.toThrow(
-      /config\.json but no model\.safetensors/,
+      /config\.json but no model\.safetensors and no/,
     );
     await expect(openModel(memoryFiles({ 'config.json': '{' }))).rejects.toThrow(/config\.json: this is not JSON/);
   });
@@ -159,6 +159,13 @@ describe('a folder with lethe.json', () => {
     expect(files.opened).toEqual(['p0', 'p1', 'p2', 'p0', 'p1']);
   });
 
+  const POINT = { offset: 8, ratio: 4.27, perplexity: -0.003, kl: 0.04 };
+  it('says what its forgetting was measured to cost', async () => {
+    const points = [POINT, { ...POINT, offset: 12, ratio: 2.84 }];
+    expect((await openModel(smallFolder({ manifest: { quality: points } }))).quality).toEqual(points);
+    expect((await openModel(smallFolder())).quality).toBeNull();
+  });
+
   const damaged = new Uint8Array(60);
   const cases: readonly (readonly [string, Parameters<typeof smallFolder>[0], RegExp])[] = [
     [
@@ -177,6 +184,20 @@ describe('a folder with lethe.json', () => {
     ['no hash', { manifest: { sidecar: { name: 'x', size: 1 } } }, /sidecar\.sha256: expected a text/],
     ['no parts', { manifest: { file: { name: 'x' } } }, /file\.parts: expected a list/],
     ['parts that do not add up', { manifest: { file: { ...part('x.gguf', damaged), parts: [] } } }, /0 bytes together/],
+    ['a curve that is no list', { manifest: { quality: {} } }, /lethe\.json: quality: expected a list of points/],
+    ['a curve without points', { manifest: { quality: [] } }, /quality: expected a list of points/],
+    [
+      'a curve of texts',
+      { manifest: { quality: [{ ...POINT, ratio: '4' }] } },
+      /quality\[0\]\.ratio: expected a number/,
+    ],
+    [
+      'a ratio below 1',
+      { manifest: { quality: [{ ...POINT, ratio: 0.5 }] } },
+      /quality\[0\]\.ratio: 0\.5 is less than 1/,
+    ],
+    ['a curve out of order', { manifest: { quality: [POINT, POINT] } }, /quality\[1\]\.offset: offsets must rise/],
+    ['a curve of no adapters', { manifest: { sidecar: null, quality: [POINT] } }, /quality: nothing forgets here/],
     ['no name', { manifest: { name: '' } }, /lethe\.json: name: expected a text/],
   ];
   it.each(cases)('refuses %s', async (_, changes, message) => {

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { f16ToF32 } from '../util/f16.ts';
 import { createRng } from '../util/rng.ts';
-import { concatPacked, dequantise, type PackedWeight, packWeight } from './pack.ts';
+import { dequantise } from './dequantise.ts';
+import { packWeight } from './pack.ts';
+import { concatPacked, type PackedWeight } from './packed.ts';
+import { quantiseW4, quantiseW8 } from './quantise.ts';
 import { BLOCKS, type TensorInfo, type TensorType, type WeightType } from './tensor.ts';
 
 interface Vector {
@@ -11,9 +14,12 @@ interface Vector {
   readonly bytes: string;
   readonly values: string;
 }
-const { types } = JSON.parse(readFileSync(new URL('testdata/quants.json', import.meta.url), 'utf8')) as {
-  readonly types: readonly Vector[];
-};
+function vectorsOf(file: string): readonly Vector[] {
+  const json = readFileSync(new URL(`testdata/${file}`, import.meta.url), 'utf8');
+  return (JSON.parse(json) as { readonly types: readonly Vector[] }).types;
+}
+const types = vectorsOf('quants.json');
+const blocks = vectorsOf('blocks.json');
 
 function info(type: TensorType, shape: readonly number[], interleavedHeads?: number): TensorInfo {
   const byteLength = (shape.reduce((a, b) => a * b, 1) / BLOCKS[type].elements) * BLOCKS[type].bytes;
@@ -74,6 +80,57 @@ describe.each(types)('$type against the gguf package', ({ type, shape, bytes, va
     const rows = [0, 2, 4, 1, 3, 5].flatMap((row) => [...plain.subarray(row * 96, row * 96 + 96)]);
     expect(dequantise(info(type, [6, 96], 1), twice)).toEqual(Float32Array.from(rows));
     expect(unpacked(packWeight(info(type, [6, 96], 1), twice, 'native'))).toEqual(Float32Array.from(rows));
+  });
+});
+
+describe.each(blocks)('$type against the gguf package', ({ type, shape, bytes, values }) => {
+  const raw = new Uint8Array(Buffer.from(bytes, 'base64'));
+  const expected = new Float32Array(new Uint8Array(Buffer.from(values, 'base64')).buffer);
+  const packed = packWeight(info(type, shape), raw, 'native');
+
+  it('dequantises to the same bits', () => {
+    const found = dequantise(info(type, shape), raw);
+    expect(Buffer.from(found.buffer).equals(Buffer.from(expected.buffer))).toBe(true);
+    expect(unpacked(packWeight(info(type, shape), raw, 'f32'))).toEqual(expected);
+  });
+
+  it('is packed within the bound of its layout', () => {
+    const found = unpacked(packed);
+    for (let group = 0; group < expected.length; group += 32) {
+      const of = (list: Float32Array) => [...list.subarray(group, group + 32)];
+      const amax = Math.max(...of(expected).map(Math.abs));
+      const error = Math.max(...of(found).map((value, i) => Math.abs(value - expected[group + i])));
+      // Q5_0 moves its bits. In Q4_K d and m round by half a unit of f16 each, or of its subnormals; what becomes w8
+      // rounds to half a step of amax / 127, whose f16 scale is rounded too.
+      const smallest = 2 ** -25 * (type === 'Q4_K' ? 16 : 127);
+      const q4k = 2 ** -11 * 3 * (Math.max(...of(expected)) - Math.min(...of(expected)) + amax);
+      const bound = type === 'Q5_0' ? 0 : smallest + (type === 'Q4_K' ? q4k : amax * (0.5 / 127 + 2 ** -11));
+      expect(error, `group at ${group}`).toBeLessThanOrEqual(bound);
+    }
+  });
+
+  it('puts interleaved rows back', () => {
+    const cols = shape[1];
+    const twice = new Uint8Array([...raw, ...raw.map((byte) => byte ^ 1)]);
+    const four = packWeight(info(type, [4, cols]), twice, 'native');
+    const rows = [0, 2, 1, 3].flatMap((row) => [...unpacked(four).subarray(row * cols, row * cols + cols)]);
+    expect(unpacked(packWeight(info(type, [4, cols], 1), twice, 'native'))).toEqual(Float32Array.from(rows));
+  });
+});
+
+describe('quantising', () => {
+  it.each(['F32', 'F16', 'BF16', 'Q4_1'] as const)('%s to w8 and w4 is that of its values', (type) => {
+    const whole = info(type, [4, 64], 1);
+    const bytes = random(whole.byteLength, 3);
+    const values = dequantise(whole, bytes);
+    expect(packWeight(whole, bytes, 'w8')).toEqual(quantiseW8(values, 64, 'w'));
+    expect(packWeight(whole, bytes, 'w4')).toEqual(quantiseW4(values, 64, 'w'));
+  });
+
+  it('leaves what is in the format already', () => {
+    const whole = info('Q4_0', [2, 64]);
+    const bytes = random(whole.byteLength, 4);
+    expect(packWeight(whole, bytes, 'w4')).toEqual(packWeight(whole, bytes, 'native'));
   });
 });
 

@@ -1,209 +1,121 @@
 /**
- * Puts tensors into the layouts that the kernels read, moving bits and never rounding one: the nibbles and int8 codes
- * of ggml's blocks stay as they are, only their scales are set apart. Rows in ggml's interleaved-RoPE order are put
- * back. Little-endian machines only, which all that run WebGPU are.
+ * Puts tensors into the layouts that the kernels read. Where a layout can hold a type exactly, bits are moved and none
+ * is rounded; `NATIVE` says which types are rounded, and docs/decisions/0002_weight_types.md by how much.
  */
-import { f16ToF32 } from '../util/f16.ts';
+import { f32ToF16 } from '../util/f16.ts';
+import { bytesOf, floats, halfValues, K_BLOCK, rowReader, scaleAndMinimum } from './dequantise.ts';
 import { FormatError } from './errors.ts';
+import { checkedMatrix, copyRows, type Matrix, rowStart } from './matrix.ts';
+import { type PackedWeight, WEIGHT_GROUP, type WeightFormat } from './packed.ts';
+import { groupWriter } from './quantise.ts';
 import { BLOCKS, type TensorInfo, type TensorType, type WeightType } from './tensor.ts';
 
-/** w4: 4 bits, symmetric. w4m: 4 bits with a minimum. w8: 8 bits. */
-export type WeightFormat = 'w4' | 'w4m' | 'w8' | 'f16' | 'f32';
-
-/** Elements that share a scale, along a row. */
-export const WEIGHT_GROUP = 32;
-
 /**
- * A [rows, cols] matrix as the kernels bind it. A vector has one row.
- *
- * | format | codes, u32 | scales, u32 | value |
- * |---|---|---|---|
- * | w4 | 4 a group; byte j: element j low, j + 16 high | f16 a group, two a word, the even group low | d * (q - 8) |
- * | w4m | the same | a word a group: f16 d low, f16 m high | d * q + m |
- * | w8 | 8 a group; int8, four a word in order | as w4 | d * q |
- * | f16 | two a word in order | null | |
- * | f32 | one a word | null | |
- *
- * Groups and elements are counted through the whole matrix, row after row, without padding between rows.
+ * What each type becomes. Q4_K's scales are rounded to f16; Q5_1, Q5_K and Q6_K are rounded to 8 bits; all others are
+ * exact.
  */
-export interface PackedWeight {
-  readonly format: WeightFormat;
-  readonly rows: number;
-  readonly cols: number;
-  readonly codes: Uint32Array;
-  readonly scales: Uint32Array | null;
-}
-
 const NATIVE: Readonly<Record<WeightType, WeightFormat>> = {
   F32: 'f32',
   F16: 'f16',
   BF16: 'f32',
   Q4_0: 'w4',
   Q4_1: 'w4m',
+  Q4_K: 'w4m',
+  Q5_0: 'w8',
+  Q5_1: 'w8',
+  Q5_K: 'w8',
+  Q6_K: 'w8',
   Q8_0: 'w8',
 };
+
+/** How a tensor is to be held: `native` in the nearest layout, or in the one that is named. */
+export type PackTarget = 'native' | 'f32' | 'f16' | 'w8' | 'w4';
+
+/** The format that `native` gives a type; null for types that no weight has. */
+export function nativeFormat(type: TensorType): WeightFormat | null {
+  return Object.hasOwn(NATIVE, type) ? NATIVE[type as WeightType] : null;
+}
 
 /**
  * A tensor's bytes in a kernel's layout.
  * @param bytes as `Checkpoint.read` gives them
- * @param target `native` keeps the file's precision (BF16 widens to f32, exactly); `f32` dequantises
- * @throws FormatError when the bytes are not the tensor's, or its type is no weight's
+ * @param target `native` keeps the file's precision (BF16 widens to f32, exactly); `f32` dequantises; `f16`, `w8` and
+ *   `w4` round what is not in that format already
+ * @throws FormatError when the bytes are not the tensor's, its type is no weight's, or rows split a group
  */
-export function packWeight(info: TensorInfo, bytes: Uint8Array, target: 'native' | 'f32'): PackedWeight {
+export function packWeight(info: TensorInfo, bytes: Uint8Array, target: PackTarget): PackedWeight {
   const matrix = checkedMatrix(info, bytes);
   const { rows, cols } = matrix;
-  const format = target === 'f32' ? 'f32' : NATIVE[matrix.type];
+  const format = target === 'native' ? NATIVE[matrix.type] : target;
   if (format === 'f32') {
     const values = floats(matrix);
     return { format, rows, cols, codes: new Uint32Array(values.buffer, 0, values.length), scales: null };
   }
+  if (format === 'f16' && matrix.type !== 'F16') return { format, rows, cols, codes: halvesOf(matrix), scales: null };
   if (format === 'f16') {
     const codes = new Uint32Array(Math.ceil((rows * cols) / 2));
-    copyRows(matrix, new Uint16Array(codes.buffer), 1);
+    copyRows(matrix, new Uint16Array(codes.buffer));
     return { format, rows, cols, codes, scales: null };
   }
-  return { format, rows, cols, ...(format === 'w4m' ? packQ41(matrix) : packScaled(matrix)) };
+  const exact = EXACT[matrix.type];
+  if (exact && NATIVE[matrix.type] === format) return { format, rows, cols, ...exact(matrix) };
+  return format === 'w4m' ? { format, rows, cols, ...packQ4K(matrix) } : requantise(matrix, format);
 }
 
-/** The tensor's values, row after row, rows in half-split RoPE order. @throws FormatError as `packWeight` */
-export function dequantise(info: TensorInfo, bytes: Uint8Array): Float32Array {
-  return floats(checkedMatrix(info, bytes));
-}
-
-/** Joins matrices of one format and width by rows, in the order given. @throws FormatError when they differ */
-export function concatPacked(list: readonly PackedWeight[]): PackedWeight {
-  const [first] = list;
-  if (list.length === 1) return first;
-  const odd = list.find(({ format, cols }) => format !== first.format || cols !== first.cols);
-  if (odd) {
-    const words = ({ format, rows, cols }: PackedWeight) => `${format} [${rows}, ${cols}]`;
-    throw new FormatError('joining weights', `${words(first)} and ${words(odd)} differ in format or width.`);
-  }
-  const { format, cols } = first;
-  const counts = list.map(({ rows }) => rows * cols);
-  const codes = list.map((weight) => weight.codes);
-  const scales = list.flatMap((weight) => (weight.scales ? [weight.scales] : []));
-  return {
-    format,
-    rows: list.reduce((sum, { rows }) => sum + rows, 0),
-    cols,
-    codes: format === 'f16' ? joinHalves(codes, counts) : joinWords(codes),
-    scales: scales.length === 0 ? null : joinScales(format, scales, counts),
-  };
-}
-
-function joinScales(format: WeightFormat, scales: readonly Uint32Array[], counts: readonly number[]): Uint32Array {
-  if (format === 'w4m') return joinWords(scales);
-  const groups = counts.map((count) => count / WEIGHT_GROUP);
-  return joinHalves(scales, groups);
-}
-
-function joinWords(list: readonly Uint32Array[]): Uint32Array {
-  const joined = new Uint32Array(list.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const words of list) {
-    joined.set(words, at);
-    at += words.length;
-  }
-  return joined;
-}
-
-/** Joins lists of 16-bit values; `counts` tells where a list of odd length leaves half a word unused. */
-function joinHalves(list: readonly Uint32Array[], counts: readonly number[]): Uint32Array {
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  const joined = new Uint32Array(Math.ceil(total / 2));
-  const halves = new Uint16Array(joined.buffer);
-  let at = 0;
-  list.forEach((words, i) => {
-    halves.set(new Uint16Array(words.buffer, words.byteOffset, counts[i]), at);
-    at += counts[i];
-  });
-  return joined;
-}
-
-/** A tensor's bytes with all that the packers need to walk them. */
-interface Matrix {
-  readonly type: WeightType;
-  readonly rows: number;
-  readonly cols: number;
-  /** The file's bytes as 16-bit words; all types are a whole number of these. */
-  readonly halves: Uint16Array;
-  /** Row of the file that holds row r, or null where they are the same. */
-  readonly rowInFile: Uint32Array | null;
-}
-
-function isWeightType(type: TensorType): type is WeightType {
-  return Object.hasOwn(NATIVE, type);
-}
-
-function checkedMatrix(info: TensorInfo, bytes: Uint8Array): Matrix {
-  const { name, type, shape, interleavedHeads: heads } = info;
-  if (!isWeightType(type)) throw new FormatError(`tensor ${name}`, `${type} is not a type that weights can have.`);
-  // A bias of heads is permuted by elements, so it is seen as a column.
-  const vector = shape.length < 2;
-  const elements = shape.reduce((product, size) => product * size, 1);
-  const cols = vector ? (heads ? 1 : elements) : shape[shape.length - 1];
-  const rows = cols === 0 ? 0 : elements / cols;
-  const block = BLOCKS[type];
-  if (cols % block.elements !== 0) {
-    const fact = `rows of ${cols} elements do not divide into ${type} blocks of ${block.elements}.`;
-    throw new FormatError(`tensor ${name}`, fact);
-  }
-  const expected = (elements / block.elements) * block.bytes;
-  if (bytes.length !== expected) {
-    throw new FormatError(
-      `tensor ${name}`,
-      `${type} [${shape.join(', ')}] takes ${expected} bytes, not ${bytes.length}.`,
-    );
-  }
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-  return {
-    type,
-    rows,
-    cols,
-    halves: new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.length / 2),
-    rowInFile: heads ? interleavedRows(rows, heads) : null,
-  };
-}
-
-/**
- * Half-split row (head, half, i) comes from interleaved row (head, i, half): the inverse of `permute` in ggml's
- * convert_hf_to_gguf.py.
- */
-function interleavedRows(rows: number, heads: number): Uint32Array {
-  const dim = rows / heads;
-  return Uint32Array.from({ length: rows }, (_, row) => {
-    const inHead = row % dim;
-    const half = inHead >= dim / 2 ? 1 : 0;
-    return row - inHead + 2 * (inHead - (half * dim) / 2) + half;
-  });
-}
-
-/** Copies rows of `halvesPerElement` 16-bit words an element into place. */
-function copyRows(matrix: Matrix, target: Uint16Array, halvesPerElement: number): void {
-  const { rows, cols, halves, rowInFile } = matrix;
-  if (rowInFile === null) {
-    target.set(halves);
-    return;
-  }
-  const width = cols * halvesPerElement;
-  for (let row = 0; row < rows; row++) {
-    const from = rowInFile[row] * width;
-    target.set(halves.subarray(from, from + width), row * width);
-  }
-}
+const LARGEST_HALF = 65504;
 
 type Packed = Pick<PackedWeight, 'codes' | 'scales'>;
 
+/** Types whose codes are moved as they are. */
+const EXACT: Readonly<Partial<Record<WeightType, (matrix: Matrix) => Packed>>> = {
+  Q4_0: packScaled,
+  Q4_1: packQ41,
+  Q5_0: packQ50,
+  Q8_0: packScaled,
+};
+
+/** Values to halves. @throws FormatError for one beyond the largest half */
+function halvesOf(matrix: Matrix): Uint32Array {
+  const { name, rows, cols } = matrix;
+  const codes = new Uint32Array(Math.ceil((rows * cols) / 2));
+  const halves = new Uint16Array(codes.buffer);
+  const read = rowReader(matrix);
+  const values = new Float32Array(cols);
+  for (let row = 0; row < rows; row++) {
+    read(row, values);
+    for (let i = 0; i < cols; i++) {
+      if (!(Math.abs(values[i]) <= LARGEST_HALF)) {
+        throw new FormatError(`tensor ${name}`, `it holds ${values[i]}, which is no finite half.`);
+      }
+      halves[row * cols + i] = f32ToF16(values[i]);
+    }
+  }
+  return codes;
+}
+
+/** Values to w8 or w4, a row at a time. */
+function requantise(matrix: Matrix, format: 'w8' | 'w4'): PackedWeight {
+  const { name, rows, cols } = matrix;
+  const writer = groupWriter(format, { rows, cols, subject: `tensor ${name}` });
+  const read = rowReader(matrix);
+  const values = new Float32Array(cols);
+  for (let row = 0; row < rows; row++) {
+    read(row, values);
+    writer.push(values);
+  }
+  return writer.finish();
+}
+
 /** Q4_1: blocks of 5 words, the first of which is already `d | m << 16`. */
-function packQ41({ rows, cols, halves, rowInFile }: Matrix): Packed {
+function packQ41(matrix: Matrix): Packed {
+  const { rows, cols, halves } = matrix;
   const words = new Uint32Array(halves.buffer, halves.byteOffset, halves.length / 2);
   const groups = cols / WEIGHT_GROUP;
   const scales = new Uint32Array(rows * groups);
   const codes = new Uint32Array(rows * groups * 4);
   let group = 0;
   for (let row = 0; row < rows; row++) {
-    let from = (rowInFile ? rowInFile[row] : row) * groups * 5;
+    let from = rowStart(matrix, row) / 2;
     for (let i = 0; i < groups; i++, group++, from += 5) {
       scales[group] = words[from];
       const to = group * 4;
@@ -217,7 +129,8 @@ function packQ41({ rows, cols, halves, rowInFile }: Matrix): Packed {
 }
 
 /** Q4_0 and Q8_0: blocks of an f16 scale and codes, which are not aligned to words. */
-function packScaled({ type, rows, cols, halves, rowInFile }: Matrix): Packed {
+function packScaled(matrix: Matrix): Packed {
+  const { type, rows, cols, halves } = matrix;
   const groups = cols / WEIGHT_GROUP;
   const codeHalves = BLOCKS[type].bytes / 2 - 1;
   const scales = new Uint32Array(Math.ceil((rows * groups) / 2));
@@ -227,7 +140,7 @@ function packScaled({ type, rows, cols, halves, rowInFile }: Matrix): Packed {
   let group = 0;
   let to = 0;
   for (let row = 0; row < rows; row++) {
-    let from = (rowInFile ? rowInFile[row] : row) * groups * (codeHalves + 1);
+    let from = rowStart(matrix, row);
     for (let i = 0; i < groups; i++) {
       scaleTarget[group++] = halves[from++];
       for (let j = 0; j < codeHalves; j++) codeTarget[to++] = halves[from++];
@@ -236,65 +149,53 @@ function packScaled({ type, rows, cols, halves, rowInFile }: Matrix): Packed {
   return { codes, scales };
 }
 
-let halfTable: Float32Array | null = null;
-
-/** All halves by their bits: reading is several times faster than computing. */
-function halfValues(): Float32Array {
-  halfTable ??= Float32Array.from({ length: 65536 }, (_, bits) => f16ToF32(bits));
-  return halfTable;
-}
-
-function floats(matrix: Matrix): Float32Array<ArrayBuffer> {
-  const { type, rows, cols, halves, rowInFile } = matrix;
-  const values = new Float32Array(rows * cols);
-  if (type === 'F32') {
-    copyRows(matrix, new Uint16Array(values.buffer), 2);
-    return values;
-  }
-  const table = halfValues();
-  const bits = new Uint32Array(values.buffer);
-  const { elements, bytes } = BLOCKS[type];
-  const rowHalves = ((cols / elements) * bytes) / 2;
-  for (let row = 0; row < rows; row++) {
-    const from = (rowInFile ? rowInFile[row] : row) * rowHalves;
-    const to = row * cols;
-    if (type === 'F16') for (let i = 0; i < cols; i++) values[to + i] = table[halves[from + i]];
-    else if (type === 'BF16') for (let i = 0; i < cols; i++) bits[to + i] = halves[from + i] << 16;
-    else if (type === 'Q8_0') int8Row(values.subarray(to, to + cols), halves, from);
-    else nibbleRow(values.subarray(to, to + cols), halves, { from, minimum: type === 'Q4_1' });
-  }
-  return values;
-}
-
-// The products below are exact in double precision, so each value is rounded once, as ggml's f32 arithmetic does.
-
-function int8Row(values: Float32Array, halves: Uint16Array, from: number): void {
-  const table = halfValues();
-  let at = from;
-  for (let group = 0; group < values.length; group += WEIGHT_GROUP) {
-    const d = table[halves[at++]];
-    for (let j = 0; j < WEIGHT_GROUP; j += 2) {
-      const pair = halves[at++];
-      values[group + j] = d * ((pair << 24) >> 24);
-      values[group + j + 1] = d * ((pair << 16) >> 24);
+/** Q5_0: the five bits of an element, less 16, are an int8 code. */
+function packQ50(matrix: Matrix): Packed {
+  const { rows, cols, halves } = matrix;
+  const groups = cols / WEIGHT_GROUP;
+  const scales = new Uint32Array(Math.ceil((rows * groups) / 2));
+  const scaleTarget = new Uint16Array(scales.buffer);
+  const codes = new Int8Array(rows * cols);
+  for (let row = 0, group = 0; row < rows; row++) {
+    let from = rowStart(matrix, row);
+    for (let i = 0; i < groups; i++, group++, from += 11) {
+      scaleTarget[group] = halves[from];
+      const bytes = bytesOf(halves, from + 3, 16);
+      const [low, high] = [halves[from + 1], halves[from + 2]];
+      const to = group * WEIGHT_GROUP;
+      for (let j = 0; j < 16; j++) {
+        codes[to + j] = ((bytes[j] & 15) | (((low >> j) & 1) << 4)) - 16;
+        codes[to + j + 16] = ((bytes[j] >> 4) | (((high >> j) & 1) << 4)) - 16;
+      }
     }
   }
+  return { codes: new Uint32Array(codes.buffer), scales };
 }
 
-function nibbleRow(values: Float32Array, halves: Uint16Array, options: { from: number; minimum: boolean }): void {
+/** Q4_K: nibbles move, and the product of a block's scale and a sub-block's 6 bits is rounded to f16. */
+function packQ4K(matrix: Matrix): Packed {
+  const { rows, cols, halves } = matrix;
   const table = halfValues();
-  const zero = options.minimum ? 0 : 8;
-  let at = options.from;
-  for (let group = 0; group < values.length; group += WEIGHT_GROUP) {
-    const d = table[halves[at++]];
-    // Adding -0 changes nothing, not even the sign of a zero.
-    const m = options.minimum ? table[halves[at++]] : -0;
-    for (let j = 0; j < WEIGHT_GROUP / 2; j += 2) {
-      const pair = halves[at++];
-      values[group + j] = d * ((pair & 15) - zero) + m;
-      values[group + j + 16] = d * (((pair >> 4) & 15) - zero) + m;
-      values[group + j + 1] = d * (((pair >> 8) & 15) - zero) + m;
-      values[group + j + 17] = d * ((pair >> 12) - zero) + m;
+  const groups = cols / WEIGHT_GROUP;
+  const scales = new Uint32Array(rows * groups);
+  const codes = new Uint8Array(rows * groups * 16);
+  for (let row = 0, group = 0; row < rows; row++) {
+    const start = rowStart(matrix, row);
+    for (let at = start; at < start + matrix.rowHalves; at += 72) {
+      const bytes = bytesOf(halves, at + 2, 140);
+      for (let j = 0; j < K_BLOCK / WEIGHT_GROUP; j++, group++) {
+        const packed = scaleAndMinimum(bytes, j);
+        const d = f32ToF16(table[halves[at]] * (packed & 255));
+        const m = f32ToF16(-table[halves[at + 1]] * (packed >> 8));
+        scales[group] = d | (m << 16);
+        const first = 12 + (j >> 1) * 32;
+        const shift = (j & 1) * 4;
+        for (let l = 0; l < 16; l++) {
+          const low = (bytes[first + l] >> shift) & 15;
+          codes[group * 16 + l] = low | (((bytes[first + l + 16] >> shift) & 15) << 4);
+        }
+      }
     }
   }
+  return { codes: new Uint32Array(codes.buffer), scales };
 }

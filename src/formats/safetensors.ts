@@ -4,7 +4,15 @@
  */
 import type { ByteSource } from '../util/byte_source.ts';
 import { asCount, asFields, asText, FormatError, parseJson } from './errors.ts';
-import { byName, type Checkpoint, checkedLayout, type TensorInfo, type TensorType, tensorBytes } from './tensor.ts';
+import {
+  byName,
+  type Checkpoint,
+  checkedLayout,
+  type TensorInfo,
+  type TensorType,
+  tensorBytes,
+  tensorReads,
+} from './tensor.ts';
 
 /** The limit of the format's own reader. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -44,11 +52,7 @@ export async function openSafetensors(source: ByteSource, signal?: AbortSignal):
     format: 'safetensors',
     metadata: metadataOf(header.__metadata__ ?? {}, `${source.name}: __metadata__`),
     tensors,
-    async read(name, readSignal) {
-      const info = tensors.get(name);
-      if (!info) throw new FormatError(`${source.name}: tensor ${name}`, 'the file does not have it.');
-      return source.read(info.offset, info.byteLength, readSignal);
-    },
+    ...tensorReads(source, tensors),
   };
 }
 

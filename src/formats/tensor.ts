@@ -2,10 +2,11 @@
  * What a checkpoint is to the rest of Lethe: named tensors in Hugging Face's names and order, read one at a time. It
  * knows how large each type is and checks that tensors lie inside their file; it never converts a value.
  */
+import type { ByteSource } from '../util/byte_source.ts';
 import { FormatError } from './errors.ts';
 
-/** Types that weights may have; the quantised ones come in blocks of 32 elements along a row. */
-export type WeightType = 'F32' | 'F16' | 'BF16' | 'Q4_0' | 'Q4_1' | 'Q8_0';
+/** Types that weights may have; the quantised ones come in blocks along a row, of 32 elements or (K types) of 256. */
+export type WeightType = 'F32' | 'F16' | 'BF16' | 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q8_0' | 'Q4_K' | 'Q5_K' | 'Q6_K';
 
 /** Types that safetensors files may also hold, readable as raw bytes only: token ids, bits, masks. */
 export type RawType = 'U8' | 'I32' | 'I64' | 'BOOL';
@@ -19,7 +20,12 @@ export const BLOCKS: Readonly<Record<TensorType, { readonly elements: number; re
   BF16: { elements: 1, bytes: 2 },
   Q4_0: { elements: 32, bytes: 18 },
   Q4_1: { elements: 32, bytes: 20 },
+  Q5_0: { elements: 32, bytes: 22 },
+  Q5_1: { elements: 32, bytes: 24 },
   Q8_0: { elements: 32, bytes: 34 },
+  Q4_K: { elements: 256, bytes: 144 },
+  Q5_K: { elements: 256, bytes: 176 },
+  Q6_K: { elements: 256, bytes: 210 },
   U8: { elements: 1, bytes: 1 },
   I32: { elements: 1, bytes: 4 },
   I64: { elements: 1, bytes: 8 },
@@ -42,6 +48,37 @@ export interface TensorInfo {
   readonly interleavedHeads?: number;
 }
 
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The two ways to read tensors that lie in one file. */
+export function tensorReads(
+  source: ByteSource,
+  tensors: ReadonlyMap<string, TensorInfo>,
+): Pick<Checkpoint, 'read' | 'readRange'> {
+  const find = (name: string): TensorInfo => {
+    const info = tensors.get(name);
+    if (!info) throw new FormatError(`${source.name}: tensor ${name}`, 'the file does not have it.');
+    return info;
+  };
+  return {
+    async read(name, signal) {
+      const { offset, byteLength } = find(name);
+      return source.read(offset, byteLength, signal);
+    },
+    async readRange(name, { offset, length }, signal) {
+      const info = find(name);
+      if (offset < 0 || length < 0 || offset + length > info.byteLength) {
+        const fact = `bytes ${offset} to ${offset + length} were asked for, and it has ${info.byteLength}.`;
+        throw new FormatError(`${source.name}: tensor ${name}`, fact);
+      }
+      return source.read(info.offset + offset, length, signal);
+    },
+  };
+}
+
 /** An opened weights file. Nothing but its header has been read. */
 export interface Checkpoint {
   /** The file's name, for messages. */
@@ -52,6 +89,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** The tensor's bytes as they are in the file. @throws FormatError when the checkpoint has no such tensor */
   read(name: string, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Some of its bytes, counted from its first. @throws FormatError as `read`, or when they are not inside it */
+  readRange(name: string, range: ByteRange, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
 /** Bytes of a tensor. @throws FormatError when the size is beyond what a double counts, or rows split a block */

@@ -6,6 +6,7 @@ import { Template } from '@huggingface/jinja';
 import { TextError } from './errors.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
+/** A message as templates see it: any field of OpenAI's form, `tool_calls` and `reasoning_content` among them. */
 export interface TemplateMessage {
   readonly role: string;
   readonly content: string;
@@ -18,11 +19,13 @@ export interface RenderOptions {
   readonly eosToken: string | null;
   /** Function descriptions in OpenAI's form, for templates that know tools. */
   readonly tools?: readonly unknown[];
+  /** False where the answer is to begin without a thought, for templates that know the difference. */
+  readonly thinking?: boolean;
 }
 
 /** The prompt's text. @throws TextError with the template's own words when it refuses the messages */
 export function renderChat(template: string, messages: readonly TemplateMessage[], options: RenderOptions): string {
-  const { addGenerationPrompt, bosToken, eosToken, tools } = options;
+  const { addGenerationPrompt, bosToken, eosToken, tools, thinking } = options;
   try {
     return new Template(template).render({
       messages: messages.map((message) => ({ ...message })),
@@ -30,6 +33,7 @@ export function renderChat(template: string, messages: readonly TemplateMessage[
       bos_token: bosToken ?? '',
       eos_token: eosToken ?? '',
       ...(tools ? { tools: [...tools] } : {}),
+      ...(thinking === undefined ? {} : { enable_thinking: thinking }),
     });
   } catch (cause) {
     const words = cause instanceof Error ? cause.message : String(cause);
@@ -54,10 +58,13 @@ export function chatTemplateOf(tokenizerConfig: unknown): string | null {
 /** Tokens that end a turn or the text in the families that we run. */
 const END_TOKENS = ['<|im_end|>', '<|eot_id|>', '<|eom_id|>', '<|end_of_text|>', '<|endoftext|>', '</s>'];
 
-/** Ids at which an answer ends, ascending: the end-of-text token and those of `END_TOKENS` that are special here. */
-export function stopTokenIds(tokenizer: Tokenizer): number[] {
+/**
+ * Ids at which an answer ends, ascending: the end-of-text token, those of `END_TOKENS` that are special here, and the
+ * ones that the model's configuration lists.
+ */
+export function stopTokenIds(tokenizer: Tokenizer, listed: readonly number[] = []): number[] {
   const eos = tokenizer.eosToken === null ? undefined : tokenizer.tokenId(tokenizer.eosToken);
-  const ids = new Set(eos === undefined ? [] : [eos]);
+  const ids = new Set(eos === undefined ? listed : [...listed, eos]);
   for (const text of END_TOKENS) {
     const id = tokenizer.tokenId(text);
     if (id !== undefined && tokenizer.isSpecial(id)) ids.add(id);

@@ -33,6 +33,12 @@ interface Rules {
   readonly ignoreMerges: boolean;
 }
 
+const LLAMA3: Rules = {
+  preTokenizer: sequence(split(`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|${REST}`), byteLevel(false)),
+  normalizer: null,
+  ignoreMerges: true,
+};
+
 /** The rules behind ggml's names, as in the `tokenizer.json` of the models that they are named after. */
 const RULES: ReadonlyMap<string, Rules> = new Map<string, Rules>([
   ['gpt-2', { preTokenizer: byteLevel(true), normalizer: null, ignoreMerges: false }],
@@ -52,17 +58,9 @@ const RULES: ReadonlyMap<string, Rules> = new Map<string, Rules>([
       ignoreMerges: false,
     },
   ],
-  [
-    'llama-bpe',
-    {
-      preTokenizer: sequence(
-        split(`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|${REST}`),
-        byteLevel(false),
-      ),
-      normalizer: null,
-      ignoreMerges: true,
-    },
-  ],
+  ['llama-bpe', LLAMA3],
+  // The same rules: the name that llama.cpp's converter gives to SmolLM3's vocabulary.
+  ['smaug-bpe', LLAMA3],
 ]);
 
 type Metadata = Readonly<Record<string, unknown>>;

@@ -44,6 +44,9 @@ describe('ids of the tokenizers package', () => {
   it.each(['smollm', 'gpt-2', 'qwen2', 'llama-bpe'] as const)('from GGUF metadata with pre-tokenizer %s', (pre) => {
     expect(wrong(fromGguf(pre), vectors[pre])).toEqual([]);
   });
+  it('from GGUF metadata with smaug-bpe, which is llama-bpe by another name', () => {
+    expect(wrong(fromGguf('smaug-bpe'), vectors['llama-bpe'])).toEqual([]);
+  });
   it.each([
     ['smollm2', 'smollm'],
     ['qwen3', 'qwen3'],

@@ -85,9 +85,20 @@ function addedTokens(json: Fields): AddedToken[] {
   );
 }
 
+/** @throws TextError in the library's words when it cannot make a tokenizer of it */
+function openEncoder(json: Fields, config: Fields): BpeTokenizer {
+  const optional = { added_tokens: [], normalizer: null, post_processor: null };
+  try {
+    return new BpeTokenizer({ ...optional, ...json, pre_tokenizer: asSplits(json.pre_tokenizer) ?? null }, config);
+  } catch (cause) {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    throw new TextError(`The tokenizer cannot be used: ${words}`, { cause });
+  }
+}
+
 /**
  * A tokenizer from the contents of `tokenizer.json` and `tokenizer_config.json`, parsed.
- * @throws TextError when the vocabulary is not byte-level BPE
+ * @throws TextError when the vocabulary is not byte-level BPE, or is damaged
  */
 export function createTokenizer(tokenizerJson: unknown, tokenizerConfig?: unknown): Tokenizer {
   const json = fields(tokenizerJson);
@@ -98,7 +109,7 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig?: unknow
   }
   const config = fields(tokenizerConfig);
   const added = addedTokens(json);
-  const encoder = new BpeTokenizer({ ...json, pre_tokenizer: asSplits(json.pre_tokenizer) ?? null }, config);
+  const encoder = openEncoder(json, config);
   const texts: string[] = [];
   for (const [text, id] of Object.entries(fields(model.vocab))) texts[Number(id)] = text;
   const literal = new Map(added.map(({ id, content }) => [id, content]));

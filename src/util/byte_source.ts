@@ -10,9 +10,18 @@ export interface ByteSource {
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
+/** What a model's description says of a file: bytes, and lower-case hexadecimal. */
+export interface Expected {
+  readonly size: number;
+  readonly sha256: string;
+}
+
 /** A set of files under one name: a folder on disk, an address that ends in `/`, dropped files. */
 export interface FileSet {
   readonly name: string;
-  /** Opens a file of the set, or returns null when the set has no file of that name. */
-  open(name: string, signal?: AbortSignal): Promise<ByteSource | null>;
+  /**
+   * Opens a file of the set, or returns null when the set has no file of that name. A set that keeps files compares
+   * what it kept with what is `expected`.
+   */
+  open(name: string, signal?: AbortSignal, expected?: Expected): Promise<ByteSource | null>;
 }

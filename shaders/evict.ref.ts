@@ -4,6 +4,8 @@
 export interface EvictStateRef {
   readonly rings: readonly { slot: number; flag: boolean }[][];
   readonly live: number[];
+  /** For each head the tokens whose slots were taken. */
+  readonly dropped: Set<number>[];
 }
 
 /**
@@ -21,7 +23,8 @@ export function evictRef(
     const entry = ring[n % size];
     const evicts = n >= size && entry.flag;
     const slot = evicts ? entry.slot : state.live[head];
-    if (!evicts) state.live[head] += 1;
+    if (evicts) state.dropped[head].add(n - size);
+    else state.live[head] += 1;
     if (shift === 1 && n > 0) ring[(n - 1) % size].flag = bits[head];
     ring[n % size] = { slot, flag: shift === 0 && bits[head] };
     return slot;

@@ -8,6 +8,7 @@
 // ring   [.., kv_heads, ring_size] u32, slot | flag << 31
 // live   [.., kv_heads] u32, slots in use
 // slots  [.., kv_heads] u32, out: the token's slot, or 0xffffffff when halted
+// dropped [.., kv_heads, dropped_stride] u32, a bit for each token of the chat: set when its slot was taken
 //
 // An invocation owns a KV head. Preconditions: ring_size >= 2; the grid is [ceil(kv_heads / WORKGROUP_SIZE), 1, 1].
 // Entries of the first ring_size tokens are never read as flagged, so the ring needs no clearing.
@@ -22,6 +23,8 @@ struct Params {
   ring_base: u32,
   live_base: u32,
   slot_base: u32,
+  dropped_base: u32,
+  dropped_stride: u32,  // words of a head
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -30,6 +33,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> ring: array<u32>;
 @group(0) @binding(4) var<storage, read_write> live: array<u32>;
 @group(0) @binding(5) var<storage, read_write> slots: array<u32>;
+@group(0) @binding(6) var<storage, read_write> dropped: array<u32>;
 
 const FLAG = 0x80000000u;
 const NO_SLOT = 0xffffffffu;
@@ -54,6 +58,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (n < params.ring_size || (leaving & FLAG) == 0u) {
     slot = live[params.live_base + head];
     live[params.live_base + head] = slot + 1u;
+  } else {
+    let gone = n - params.ring_size;
+    dropped[params.dropped_base + head * params.dropped_stride + gone / 32u] |= 1u << (gone % 32u);
   }
   if (params.shift != 0u && n > 0u) {
     let before = first + (n - 1u) % params.ring_size;

@@ -10,6 +10,7 @@
 // Needs chunk.wgsl before it (alpha, ring). The ring gets the chunk's tokens at n' - R and later.
 // live         [.., kv_heads] slots in use
 // slot_of_row  [kv_heads, out_stride] slot of each row, DROPPED for a dropped one
+// dropped      [.., kv_heads, dropped_stride] a bit for each token of the chat: set when its slot is freed or not given
 //
 // There are never more holes than survivors: with rows <= R no row is dropped (n' - R <= n) and the holes are at most
 // `rows` tokens; with rows > R the last R rows survive and the holes are at most the R tokens of the ring.
@@ -19,11 +20,17 @@
 
 @group(0) @binding(3) var<storage, read_write> live: array<u32>;
 @group(0) @binding(4) var<storage, read_write> slot_of_row: array<u32>;
+@group(0) @binding(5) var<storage, read_write> dropped: array<atomic<u32>>;
 
 const DROPPED = 0xffffffffu;
 
 var<workgroup> sh_holes: array<u32, ITEMS * WORKGROUP_SIZE>;
 var<workgroup> sh_scan: array<vec2<u32>, WORKGROUP_SIZE>;
+
+fn note_dropped(token: u32, head: u32) {
+  let word = params.dropped_base + head * params.dropped_stride + token / 32u;
+  atomicOr(&dropped[word], 1u << (token % 32u));
+}
 
 // Inclusive sums over the workgroup; called in uniform control flow. The totals stay in sh_scan's last element.
 fn scan(value: vec2<u32>, local_index: u32) -> vec2<u32> {
@@ -68,6 +75,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   for (var item = 0u; item < ITEMS; item++) {
     if (freed[item] > SLOT_MASK) {
       sh_holes[hole] = freed[item] & SLOT_MASK;
+      note_dropped(oldest + local_index * ITEMS + item, head);
       hole++;
     }
   }
@@ -90,6 +98,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         slot = sh_holes[survivor];
       }
       survivor++;
+    } else {
+      note_dropped(n + row, head);
     }
     slot_of_row[head * params.out_stride + row] = slot;
     if (stays) {

@@ -13,6 +13,8 @@ struct Params {
   alpha_base: u32,
   ring_base: u32,
   live_base: u32,
+  dropped_base: u32,
+  dropped_stride: u32,  // words of one head in the record of dropped tokens
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -3,11 +3,13 @@
  * live lengths and the tile lists. It plans memory ahead of the GPU by upper bounds; which slot a token takes is
  * decided on the GPU alone.
  */
-import type { BufferPool } from '../gpu/buffers.ts';
+import { type BufferPool, readBuffer, readParts } from '../gpu/buffers.ts';
 import { withErrorScopes } from '../gpu/device.ts';
 import { DeviceError } from '../gpu/errors.ts';
 import { TILE_SLOTS } from '../kernels/attention.ts';
 import { type KvFormat, type KvLayout, kvLayout, PAGE_SLOTS } from '../kernels/kv_layout.ts';
+import { assert } from '../util/assert.ts';
+import { type CacheState, packSlots, restride, unpackSlots } from './cache_state.ts';
 import { CacheFullError } from './errors.ts';
 import type { Occupancy, PolicyKind } from './occupancy.ts';
 import { PageTable } from './page_table.ts';
@@ -43,6 +45,10 @@ export class KvCache {
   readonly ring: GPUBuffer;
   /** u32 [layers * kvHeads]. */
   readonly live: GPUBuffer;
+  /** u32 [layers * kvHeads, droppedStride]: a bit for each token of the chat, set when the head gave up its slot. */
+  readonly dropped: GPUBuffer;
+  /** Words of a head in `dropped`. */
+  readonly droppedStride: number;
   /** u32 [layers, kvHeads + 1]: tiles before each head, by the upper bounds. */
   readonly tiles: GPUBuffer;
   /** One chunk's keys and values, pages of head h from page h * stagePages on. */
@@ -70,6 +76,8 @@ export class KvCache {
     this.pageTable = buffers.storage('page table', this.#table.entries.byteLength);
     this.ring = buffers.storage('ring', layers * kvHeads * this.ringSize * 4);
     this.live = buffers.storage('live', this.#known.byteLength);
+    this.droppedStride = Math.ceil(context / 32);
+    this.dropped = buffers.storage('dropped', layers * kvHeads * this.droppedStride * 4);
     this.tiles = buffers.storage('tiles', this.#tileCounts.byteLength);
     this.staging = buffers.storage('staging', kvHeads * this.stagePages * this.layout.pageWords * 4);
   }
@@ -174,6 +182,81 @@ export class KvCache {
     this.#table.clear();
     this.#o.buffers.write(this.live, 0, this.#known);
     this.#o.buffers.write(this.ring, 0, new Uint32Array(this.ring.size / 4));
+    this.#o.buffers.write(this.dropped, 0, new Uint32Array(this.dropped.size / 4));
+  }
+
+  /** The record of dropped tokens: [layers * kvHeads, ceil(tokens / 32)]. Nothing may be under way. */
+  async readDropped(): Promise<Uint32Array<ArrayBuffer>> {
+    const words = new Uint32Array(await readBuffer(this.#o.device, this.dropped));
+    return restride(words, this.droppedStride, Math.ceil(this.#tokensSeen / 32));
+  }
+
+  /** Reads the contents back, a layer at a time. Nothing may be under way. */
+  async save(): Promise<CacheState> {
+    assert(this.#inFlight === 0, 'a cache is saved between runs');
+    const { device, layers, kvHeads } = this.#o;
+    const live = this.#known.slice();
+    const dropped = await this.readDropped();
+    const ring = new Uint32Array(await readBuffer(device, this.ring));
+    const slots: Uint32Array<ArrayBuffer>[] = [];
+    const pageBytes = this.layout.pageWords * 4;
+    for (let layer = 0; layer < layers; layer++) {
+      const heads = live.subarray(layer * kvHeads, (layer + 1) * kvHeads);
+      const pages = [...heads].flatMap((length, head) => [...this.#table.pagesOf(layer, head, length)]);
+      const parts = pages.map((page) => [this.pools[layer], page * pageBytes, pageBytes] as const);
+      slots.push(packSlots(this.layout, new Uint32Array(await readParts(device, parts)), heads));
+    }
+    const tokens = this.#tokensSeen;
+    return { tokens, live, ring: restride(ring, this.ringSize, Math.min(tokens, this.ringSize)), dropped, slots };
+  }
+
+  /**
+   * Puts saved contents in the place of the present ones. Nothing may be under way; nothing changes when it throws.
+   * @returns layers whose pool was replaced: their bind groups must be made anew
+   * @throws CacheFullError
+   */
+  async load(state: CacheState): Promise<readonly number[]> {
+    assert(this.#inFlight === 0, 'a cache is loaded between runs');
+    const { layers, kvHeads, context } = this.#o;
+    if (state.tokens > context) {
+      const fact = `The saved chat has ${state.tokens} tokens, and this one may hold ${context}.`;
+      throw new CacheFullError('context', `${fact} Allow a longer context.`);
+    }
+    const pagesOf = (layer: number): number =>
+      state.live
+        .subarray(layer * kvHeads, (layer + 1) * kvHeads)
+        .reduce((sum, length) => sum + Math.ceil(length / PAGE_SLOTS), 0);
+    const growth = Array.from({ length: layers }, (_, layer) => [layer, pagesOf(layer)] as const).filter(
+      ([layer, need]) => need > this.#table.capacity(layer),
+    );
+    if (growth.length > 0) await this.#grow(growth);
+    this.clear();
+    this.#known.set(state.live);
+    this.#tokensSeen = state.tokens;
+    this.#writeState(state);
+    return growth.map(([layer]) => layer);
+  }
+
+  #writeState(state: CacheState): void {
+    const { buffers, layers, kvHeads } = this.#o;
+    const { pageWords } = this.layout;
+    for (let layer = 0; layer < layers; layer++) {
+      const live = state.live.subarray(layer * kvHeads, (layer + 1) * kvHeads);
+      live.forEach((length, head) => {
+        this.#table.resize(layer, head, length);
+      });
+      const pages = [...live].map((length, head) => this.#table.pagesOf(layer, head, length));
+      const used = pages.reduce((most, list) => list.reduce((top, page) => Math.max(top, page + 1), most), 0);
+      const image = new Uint32Array(used * pageWords);
+      const place = (head: number, page: number): number => pages[head][page] * pageWords;
+      unpackSlots(this.layout, { slots: state.slots[layer], live }, image, place);
+      if (used > 0) buffers.write(this.pools[layer], 0, image);
+    }
+    buffers.write(this.live, 0, this.#known);
+    const kept = Math.min(state.tokens, this.ringSize);
+    if (kept > 0) buffers.write(this.ring, 0, restride(state.ring, kept, this.ringSize));
+    const words = Math.ceil(state.tokens / 32);
+    if (words > 0) buffers.write(this.dropped, 0, restride(state.dropped, words, this.droppedStride));
   }
 
   async #grow(growth: readonly (readonly [number, number])[]): Promise<void> {

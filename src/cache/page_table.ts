@@ -71,6 +71,12 @@ export class PageTable {
     }
   }
 
+  /** The pages of a head's first `slots` slots, in order. */
+  pagesOf(layer: number, head: number, slots: number): Uint32Array {
+    const first = (layer * this.#kvHeads + head) * this.stride;
+    return this.entries.subarray(first, first + Math.ceil(slots / PAGE_SLOTS));
+  }
+
   /** The entries changed since the last call as [from, to), or null. */
   takeDirty(): readonly [number, number] | null {
     if (this.#dirtyFrom >= this.#dirtyTo) return null;

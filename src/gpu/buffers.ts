@@ -66,14 +66,30 @@ function padToWords(data: Words): Uint8Array<ArrayBuffer> {
  * Reads `size` bytes of `buffer` from `offset`, once; waits for all that was submitted before. For checks and loads.
  */
 export async function readBuffer(device: GPUDevice, buffer: GPUBuffer, offset = 0, size = buffer.size - offset) {
+  return readParts(device, [[buffer, offset, size]]);
+}
+
+/** Reads parts of buffers (buffer, byte offset, byte length), one after the other, in one go. None is no bytes. */
+export async function readParts(
+  device: GPUDevice,
+  parts: readonly (readonly [GPUBuffer, number, number])[],
+): Promise<ArrayBuffer> {
+  const size = parts.reduce((sum, [, , length]) => sum + length, 0);
+  if (size === 0) return new ArrayBuffer(0);
   const staging = device.createBuffer({ label: 'read back', size, usage: MAP_READ | COPY_DST });
   const encoder = device.createCommandEncoder({ label: 'read back' });
-  encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
+  let at = 0;
+  for (const [buffer, offset, length] of parts) {
+    encoder.copyBufferToBuffer(buffer, offset, staging, at, length);
+    at += length;
+  }
   device.queue.submit([encoder.finish()]);
-  await staging.mapAsync(MAP_READ);
-  const bytes = staging.getMappedRange().slice(0);
-  staging.destroy();
-  return bytes;
+  try {
+    await staging.mapAsync(MAP_READ);
+    return staging.getMappedRange().slice(0);
+  } finally {
+    staging.destroy();
+  }
 }
 
 /** A ring of staging buffers that bring small results back some steps late, without a wait on the critical path. */

@@ -73,15 +73,17 @@ function buildChain(c: Chain, chat: ReturnType<typeof chatOf>) {
     live: t.inout(new Uint32Array(kvHeads)),
     tiles: t.output(kvHeads + 1),
     slots: t.output(kvHeads),
+    dropped: t.output(kvHeads * Math.ceil(tokens / 32)),
     pageTable: t.input(shuffledPages(kvHeads * tableStride)),
     pool: t.output(kvHeads * tableStride * layout.pageWords),
     partialOut: t.output(tileCount * group * headDim),
     partialMl: t.output(tileCount * group * 2),
     out: t.output(heads * headDim),
   };
-  const bases = { alphaBase: 0, ringBase: 0, liveBase: 0, slotBase: 0, tileBase: 0, tableBase: 0 };
+  const bases = { alphaBase: 0, ringBase: 0, liveBase: 0, slotBase: 0, tileBase: 0, tableBase: 0, droppedBase: 0 };
   const sizes = { kvHeads, group, headDim, tableStride, rows: 1, vOffset: 0, vStride: kvHeads * headDim, layout };
-  const common = { ...b, ...bases, ...sizes, elem: 'f32' } as const;
+  const droppedStride = Math.ceil(tokens / 32);
+  const common = { ...b, ...bases, ...sizes, droppedStride, elem: 'f32' } as const;
   const program = new Program(t.gpu.device, 'decode chain');
   const choose = program.add(evict({ ...common, position: 0, ringSize: window + 1, shift, perHead: perHead ? 1 : 0 }));
   program.add(storeKv({ ...common, mode: 'paged' }));

@@ -1,6 +1,6 @@
 /** Host side of `embed`: the rows of tokens in the embedding table, in any weight format. */
 import bodyWgsl from '../../shaders/embed.wgsl?raw';
-import { WEIGHT_GROUP, type WeightFormat } from '../formats/pack.ts';
+import { WEIGHT_GROUP, type WeightFormat } from '../formats/packed.ts';
 import type { OpSpec } from '../gpu/program.ts';
 import { assert } from '../util/assert.ts';
 import { combine, type KernelSpec, labelOf, linkKernel } from './spec.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type EvictStateRef, evictRef } from '../../shaders/evict.ref.ts';
 import { createRng } from '../util/rng.ts';
 import { evict } from './evict.ts';
-import { flagOf, randomBits } from './test_dms.ts';
+import { flagOf, randomBits, tokensOf } from './test_dms.ts';
 import { SENTINEL, TestGpu } from './test_gpu.ts';
 
 const t = await TestGpu.open();
@@ -32,18 +32,26 @@ async function runSteps(c: Case, bits: Uint32Array, halted: readonly number[] = 
   const ring = t.inout(new Uint32Array(BEFORE + kvHeads * (window + 1)).fill(0xfffffff0));
   const live = t.inout(Uint32Array.from({ length: BEFORE + kvHeads }, (_, i) => (i < BEFORE ? SENTINEL : 0)));
   const slots = t.output(tokens * kvHeads);
+  const droppedStride = Math.ceil(tokens / 32) + 1;
+  const dropped = t.inout(new Uint32Array(BEFORE + kvHeads * droppedStride));
   const alpha = t.input(bits);
   const [going, stopped] = [t.input(new Uint32Array([0, 9])), t.input(new Uint32Array([1, 0]))];
   await t.run(
     ...Array.from({ length: tokens }, (_, n) =>
       evict({
-        ...{ alpha, ring, live, slots, state: halted.includes(n) ? stopped : going, kvHeads },
+        ...{ alpha, ring, live, slots, dropped, state: halted.includes(n) ? stopped : going, kvHeads },
         ...{ position: n, ringSize: window + 1, shift: c.shift, perHead: c.perHead },
         ...{ alphaBase: n * kvHeads, ringBase: BEFORE, liveBase: BEFORE, slotBase: n * kvHeads },
+        ...{ droppedBase: BEFORE, droppedStride },
       }),
     ),
   );
-  return { ring: await t.readU32(ring), live: await t.readU32(live), slots: await t.readU32(slots) };
+  return {
+    ring: await t.readU32(ring),
+    live: await t.readU32(live),
+    slots: await t.readU32(slots),
+    dropped: tokensOf(await t.readU32(dropped), { base: BEFORE, stride: droppedStride, heads: kvHeads }),
+  };
 }
 
 describe('evict', () => {
@@ -56,6 +64,7 @@ describe('evict', () => {
         Array.from({ length: window + 1 }, () => ({ slot: 0, flag: false })),
       ),
       live: new Array<number>(kvHeads).fill(0),
+      dropped: Array.from({ length: kvHeads }, () => new Set<number>()),
     };
     for (let n = 0; n < tokens; n++) {
       const own = Array.from({ length: kvHeads }, (_, head) => bits[n * kvHeads + (perHead ? head : 0)] === 1);
@@ -66,6 +75,7 @@ describe('evict', () => {
     const seen = got.ring.subarray(BEFORE);
     if (tokens > window) expect([...seen]).toEqual(words);
     expect([...got.live.subarray(BEFORE)]).toEqual(state.live);
+    expect(got.dropped).toEqual(state.dropped.map((tokens) => [...tokens]));
     expect([...got.live.subarray(0, BEFORE), ...got.ring.subarray(0, BEFORE)]).toEqual([
       ...new Array(BEFORE).fill(SENTINEL),
       ...new Array(BEFORE).fill(0xfffffff0),
@@ -85,6 +95,7 @@ describe('evict', () => {
     const shorter = await runSteps({ ...c, tokens: 7 }, bits);
     expect(halted.ring).toEqual(shorter.ring);
     expect(halted.live).toEqual(shorter.live);
+    expect(halted.dropped).toEqual(shorter.dropped);
     expect([...halted.slots]).toEqual([...shorter.slots, ...new Array(6).fill(NO_SLOT)]);
   });
 });

@@ -18,6 +18,8 @@ export const evictKernel: KernelSpec<Record<string, never>> = {
     ring_base: 'u32',
     live_base: 'u32',
     slot_base: 'u32',
+    dropped_base: 'u32',
+    dropped_stride: 'u32',
   },
   variants: [{}],
   link: () => ({ consts: { WORKGROUP_SIZE }, body: bodyWgsl }),
@@ -32,6 +34,7 @@ export const evictKernel: KernelSpec<Record<string, never>> = {
  * @param args.ring u32 [kvHeads, ringSize] from ringBase: slot | flag << 31
  * @param args.live u32 [kvHeads] from liveBase
  * @param args.slots u32 [kvHeads] from slotBase, out
+ * @param args.dropped u32 [kvHeads, droppedStride] from droppedBase: a bit for each token, set when its slot is taken
  */
 export function evict(args: {
   readonly alpha: GPUBuffer;
@@ -39,6 +42,7 @@ export function evict(args: {
   readonly ring: GPUBuffer;
   readonly live: GPUBuffer;
   readonly slots: GPUBuffer;
+  readonly dropped: GPUBuffer;
   readonly position: number;
   readonly ringSize: number;
   readonly shift: 0 | 1;
@@ -48,13 +52,15 @@ export function evict(args: {
   readonly ringBase: number;
   readonly liveBase: number;
   readonly slotBase: number;
+  readonly droppedBase: number;
+  readonly droppedStride: number;
 }): OpSpec {
-  const { alpha, state, ring, live, slots, ringSize, kvHeads } = args;
+  const { alpha, state, ring, live, slots, dropped, ringSize, kvHeads } = args;
   assert(ringSize >= 2, `a ring of ${ringSize} holds no window: the window must be at least 1`);
   return {
     label: labelOf(evictKernel, {}),
     text: linkKernel(evictKernel, {}),
-    buffers: { alpha, state, ring, live, slots },
+    buffers: { alpha, state, ring, live, slots, dropped },
     params: {
       position: args.position,
       ring_size: ringSize,
@@ -65,6 +71,8 @@ export function evict(args: {
       ring_base: args.ringBase,
       live_base: args.liveBase,
       slot_base: args.slotBase,
+      dropped_base: args.droppedBase,
+      dropped_stride: args.droppedStride,
     },
     workgroups: [Math.ceil(kvHeads / WORKGROUP_SIZE), 1, 1],
   };

@@ -1,4 +1,5 @@
 /** Every kernel there is, for the checks that go over all of them. */
+import { addBiasKernel } from './add_bias.ts';
 import { argmaxKernel } from './argmax.ts';
 import { attentionKernel } from './attention.ts';
 import { embedKernel } from './embed.ts';
@@ -31,6 +32,7 @@ function linked<Variant>(spec: KernelSpec<Variant>): LinkedKernel {
 }
 
 export const allKernels: readonly LinkedKernel[] = [
+  linked(addBiasKernel),
   linked(argmaxKernel),
   linked(attentionKernel),
   linked(embedKernel),

@@ -2,7 +2,7 @@
 import tileFloatWgsl from '../../shaders/lib/weights_tile_float.wgsl?raw';
 import tileInt8Wgsl from '../../shaders/lib/weights_tile_int8.wgsl?raw';
 import bodyWgsl from '../../shaders/matmul.wgsl?raw';
-import { WEIGHT_GROUP } from '../formats/pack.ts';
+import { WEIGHT_GROUP } from '../formats/packed.ts';
 import type { Elem } from '../gpu/linker.ts';
 import type { OpSpec } from '../gpu/program.ts';
 import type { Activation } from './activation.ts';

@@ -3,7 +3,7 @@ import rowsInvocationWgsl from '../../shaders/lib/weights_rows_invocation.wgsl?r
 import rowsSubgroupWgsl from '../../shaders/lib/weights_rows_subgroup.wgsl?raw';
 import rowsWorkgroupWgsl from '../../shaders/lib/weights_rows_workgroup.wgsl?raw';
 import bodyWgsl from '../../shaders/matvec.wgsl?raw';
-import { WEIGHT_GROUP } from '../formats/pack.ts';
+import { WEIGHT_GROUP } from '../formats/packed.ts';
 import type { Elem } from '../gpu/linker.ts';
 import type { OpSpec, Workgroups } from '../gpu/program.ts';
 import { assert } from '../util/assert.ts';

@@ -85,6 +85,8 @@ class Chain {
     const untilStride = tableStride * 32 + rows;
     const until = t.output(kvHeads * untilStride);
     const slotOfRow = t.output(kvHeads * rows);
+    const droppedStride = Math.ceil(tokens / 32);
+    const dropped = t.output(kvHeads * droppedStride);
     const data = t.output(rows * kvHeads * group * headDim);
     const pageTable = t.input(this.pageTable);
     const sizes = { position, rows, kvHeads, ringSize: rule.window + 1, shift: rule.shift, perHead: rule.perHead };
@@ -102,12 +104,12 @@ class Chain {
         ...{ ...paged, ...heads, q: t.input(part(inputs.q)), until, untilStride, live, liveBase: 0, position, rows },
         out: { form: 'float', data },
       }),
-      prefillCommit({ ...state, slotOfRow, slotStride: rows }),
+      prefillCommit({ ...state, slotOfRow, slotStride: rows, dropped, droppedBase: 0, droppedStride }),
       kvScatter({ ...paged, slotOfRow, slotStride: rows, rows, kvHeads }),
     );
     this.out.set(await t.readF32(data), position * kvHeads * group * headDim);
     this.#remember(await t.readU32(staging), position, rows);
-    for (const buffer of [staging, until, slotOfRow, data, pageTable, k, v]) t.buffers.destroy(buffer);
+    for (const buffer of [staging, until, slotOfRow, dropped, data, pageTable, k, v]) t.buffers.destroy(buffer);
   }
 
   #remember(staging: Uint32Array, position: number, rows: number): void {

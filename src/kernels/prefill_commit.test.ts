@@ -3,7 +3,7 @@ import { DROPPED_REF, prefillCommitRef } from '../../shaders/prefill_commit.ref.
 import { prefillMaskRef } from '../../shaders/prefill_mask.ref.ts';
 import { createRng } from '../util/rng.ts';
 import { MAX_CHUNK_ROWS, prefillCommit } from './prefill_commit.ts';
-import { flagOf, pushTokens, randomBits } from './test_dms.ts';
+import { flagOf, pushTokens, randomBits, tokensOf } from './test_dms.ts';
 import { padded, SENTINEL, TestGpu } from './test_gpu.ts';
 
 const t = await TestGpu.open();
@@ -48,16 +48,21 @@ describe('prefill_commit', () => {
       const slotStride = rows + 2;
       const [ring, live] = [t.inout(padded(marked, 5)), t.inout(padded(before.live, 2))];
       const slotOfRow = t.output(KV_HEADS * slotStride);
+      const droppedStride = Math.ceil((position + rows) / 32) + 1;
+      const dropped = t.inout(new Uint32Array(3 + KV_HEADS * droppedStride));
       await t.run(
         prefillCommit({
           ...{ alpha: t.input(padded(alpha, 7)), ring, live, slotOfRow, position, rows, shift, perHead, slotStride },
           ...{ kvHeads: KV_HEADS, ringSize: window + 1, alphaBase: 7, ringBase: 5, liveBase: 2 },
+          ...{ dropped, droppedBase: 3, droppedStride },
         }),
       );
       const want = prefillCommitRef({ ...input, ring: marked });
       expect(await t.readU32(ring)).toEqual(padded(want.ring, 5));
       expect(await t.readU32(live)).toEqual(padded(want.live, 2));
       const got = await t.readU32(slotOfRow);
+      const gone = { base: 3, stride: droppedStride, heads: KV_HEADS };
+      expect(tokensOf(await t.readU32(dropped), gone)).toEqual(want.dropped);
 
       // The same cache as token by token, up to a permutation of slots.
       const seen = position + rows;

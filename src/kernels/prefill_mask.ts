@@ -41,10 +41,22 @@ export const CHUNK_PARAMS = {
   alpha_base: 'u32',
   ring_base: 'u32',
   live_base: 'u32',
+  dropped_base: 'u32',
+  dropped_stride: 'u32',
 } as const;
 
+/** Where the commit records the tokens that it drops; the mask does not. */
+export interface DroppedPlace {
+  readonly droppedBase: number;
+  readonly droppedStride: number;
+}
+
 /** Values of CHUNK_PARAMS; `stride` counts the words of one head in the kernel's output. */
-export function chunkParams(chunk: ChunkBuffers, stride: number): Record<keyof typeof CHUNK_PARAMS, number> {
+export function chunkParams(
+  chunk: ChunkBuffers,
+  stride: number,
+  dropped: DroppedPlace = { droppedBase: 0, droppedStride: 0 },
+): Record<keyof typeof CHUNK_PARAMS, number> {
   const { ringSize } = chunk;
   assert(ringSize >= 2, `a ring of ${ringSize} holds no window: the window must be at least 1`);
   return {
@@ -58,6 +70,8 @@ export function chunkParams(chunk: ChunkBuffers, stride: number): Record<keyof t
     alpha_base: chunk.alphaBase,
     ring_base: chunk.ringBase,
     live_base: chunk.liveBase,
+    dropped_base: dropped.droppedBase,
+    dropped_stride: dropped.droppedStride,
   };
 }
 

@@ -61,6 +61,20 @@ export function flagOf(bits: Uint32Array, kvHeads: number, tokens: number, rule:
     j + rule.shift < tokens ? bits[(j + rule.shift) * kvHeads + (rule.perHead ? head : 0)] : 0;
 }
 
+/** For each head the tokens whose bit is set in a record of `dropped` tokens; no other word may be set. */
+export function tokensOf(
+  words: Uint32Array,
+  at: { readonly base: number; readonly stride: number; readonly heads: number },
+): number[][] {
+  const lists = Array.from({ length: at.heads }, (): number[] => []);
+  for (let bit = 0; bit < words.length * 32; bit++) {
+    if (((words[bit >> 5] >>> (bit & 31)) & 1) === 0) continue;
+    const head = Math.floor((bit / 32 - at.base) / at.stride);
+    lists[head].push(bit - (at.base + head * at.stride) * 32);
+  }
+  return lists;
+}
+
 /** Sizes of an attention. */
 export interface AttentionShape {
   readonly tokens: number;

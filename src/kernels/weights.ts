@@ -13,7 +13,7 @@ import w4mWgsl from '../../shaders/lib/weights_w4m.wgsl?raw';
 import w8Wgsl from '../../shaders/lib/weights_w8.wgsl?raw';
 import xFloatWgsl from '../../shaders/lib/weights_x_float.wgsl?raw';
 import xInt8Wgsl from '../../shaders/lib/weights_x_int8.wgsl?raw';
-import { WEIGHT_GROUP, type WeightFormat } from '../formats/pack.ts';
+import { WEIGHT_GROUP, type WeightFormat } from '../formats/packed.ts';
 import type { Elem } from '../gpu/linker.ts';
 import { assert, defined } from '../util/assert.ts';
 import type { Activation, ActivationForm } from './activation.ts';

@@ -4,7 +4,7 @@
  */
 import { dequantiseRef, quantiseRef } from '../../shaders/lib/quantise.ref.ts';
 import { dequantiseWeightRef } from '../../shaders/lib/weights.ref.ts';
-import { WEIGHT_GROUP, type WeightFormat } from '../formats/pack.ts';
+import { WEIGHT_GROUP, type WeightFormat } from '../formats/packed.ts';
 import type { Elem } from '../gpu/linker.ts';
 import { packF16 } from '../util/f16.ts';
 import { normals } from '../util/rng.ts';

@@ -5,10 +5,37 @@
 import { MAX_GROUP } from '../kernels/attention.ts';
 import { HEAD_DIMS } from '../kernels/kv_libs.ts';
 import { UnsupportedModelError } from './errors.ts';
+import { type RopeScaling, ropeScalingFromGguf, ropeScalingFromJson } from './rope_scaling.ts';
+
+/** What the families differ in, beside their numbers. */
+interface Family {
+  /** Queries and keys are normalised per head before RoPE. */
+  readonly headNorm: boolean;
+  /** The projections of queries, keys and values have biases. */
+  readonly qkvBias: boolean;
+  /** Every so many layers one has no position at all; 0: none. */
+  readonly noRopeInterval: number;
+  /** What `config.json` leaves out, in the words of `transformers`' configuration class. */
+  readonly tied: boolean;
+  readonly ropeTheta: number;
+}
+
+const PLAIN = { headNorm: false, qkvBias: false, noRopeInterval: 0, tied: false, ropeTheta: 10000 };
+
+const FAMILIES = {
+  llama: PLAIN,
+  mistral: PLAIN,
+  qwen2: { ...PLAIN, qkvBias: true },
+  qwen3: { ...PLAIN, headNorm: true },
+  // GGUF files say the interval nowhere: llama.cpp fixes it at 4, which is the released model's.
+  smollm3: { ...PLAIN, noRopeInterval: 4, tied: true, ropeTheta: 2_000_000 },
+} as const satisfies Readonly<Record<string, Family>>;
+
+export type Architecture = keyof typeof FAMILIES;
 
 /** Keys are Hugging Face's, camelCased. */
 export interface ModelConfig {
-  readonly architecture: 'llama' | 'qwen3';
+  readonly architecture: Architecture;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly numHiddenLayers: number;
@@ -22,11 +49,24 @@ export interface ModelConfig {
   readonly tieWordEmbeddings: boolean;
   /** True where queries and keys are normalised per head before RoPE (Qwen3). */
   readonly headNorm: boolean;
+  /** True where q, k and v have biases (Qwen2). */
+  readonly qkvBias: boolean;
+  readonly ropeScaling: RopeScaling;
+  /** Layers whose queries and keys have no position (SmolLM3), in rising order. */
+  readonly noRopeLayers: readonly number[];
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const SUPPORTED = 'Lethe runs Llama and Qwen3 decoders.';
+const SUPPORTED = `The architectures ${Object.keys(FAMILIES).join(', ')} are.`;
+
+function familyOf(type: string): Family & { readonly architecture: Architecture } {
+  if (!Object.hasOwn(FAMILIES, type)) {
+    throw new UnsupportedModelError(`The architecture ${type} is not supported. ${SUPPORTED}`);
+  }
+  const architecture = type as Architecture;
+  return { architecture, ...FAMILIES[architecture] };
+}
 
 function numberOf(fields: Fields, key: string, fallback?: number): number {
   const value = fields[key] ?? fallback;
@@ -57,55 +97,79 @@ function checked(config: ModelConfig): ModelConfig {
   return config;
 }
 
+/** Refuses what a `config.json` asks for beyond what we compute. */
+function requirePlain(json: Fields): void {
+  const fail = (fact: string) => {
+    throw new UnsupportedModelError(fact);
+  };
+  if (json.attention_bias === true)
+    fail('attention_bias is not supported: only biases of q, k and v alone are (qwen2).');
+  if (json.mlp_bias === true) fail('mlp_bias is not supported.');
+  const activation = json.hidden_act ?? 'silu';
+  if (activation !== 'silu') fail(`The activation ${String(activation)} is not supported; silu is.`);
+  const slides = json.sliding_window ?? null;
+  if (slides !== null && (json.use_sliding_window ?? json.model_type === 'mistral') === true) {
+    fail(`A sliding window of ${String(slides)} tokens is not supported; full attention is.`);
+  }
+  const kinds = Array.isArray(json.layer_types) ? json.layer_types : [];
+  const kind = kinds.find((type) => type !== 'full_attention');
+  if (kind !== undefined) fail(`Layers of type ${String(kind)} are not supported; full_attention is.`);
+  const quantisation = json.quantization_config as Fields | null | undefined;
+  if (quantisation) {
+    const method = String(quantisation.quant_method);
+    fail(`Weights quantised by ${method} are not supported; choose the unquantised repository or a GGUF file.`);
+  }
+}
+
+function noRopeLayersOf(json: Fields, interval: number, layers: number): readonly number[] {
+  const listed = json.no_rope_layers;
+  const every = numberOf(json, 'no_rope_layer_interval', interval);
+  const all = Array.from({ length: layers }, (_, layer) => layer);
+  // In the list 1 says that the layer has position.
+  if (Array.isArray(listed)) return all.filter((layer) => listed[layer] === 0);
+  return all.filter((layer) => every > 0 && (layer + 1) % every === 0);
+}
+
 /** Reads a `config.json` in Hugging Face's form. @throws UnsupportedModelError */
 export function configFromJson(json: Fields): ModelConfig {
-  const type = String(json.model_type);
-  if (type !== 'llama' && type !== 'qwen3') {
-    throw new UnsupportedModelError(`The architecture ${type} is not supported. ${SUPPORTED}`);
-  }
-  const rope = (json.rope_parameters ?? json.rope_scaling ?? {}) as Fields;
-  const ropeType = rope.rope_type ?? rope.type ?? 'default';
-  if (ropeType !== 'default') {
-    throw new UnsupportedModelError(`RoPE of type ${String(ropeType)} is not supported; only the default is.`);
-  }
-  if (json.attention_bias === true) throw new UnsupportedModelError('Attention biases are not supported.');
-  if ((json.hidden_act ?? 'silu') !== 'silu') {
-    throw new UnsupportedModelError(`The activation ${String(json.hidden_act)} is not supported; silu is.`);
-  }
+  const family = familyOf(String(json.model_type));
+  requirePlain(json);
+  const rope = { ...((json.rope_scaling ?? {}) as Fields), ...((json.rope_parameters ?? {}) as Fields) };
+  const rotary = rope.partial_rotary_factor ?? json.partial_rotary_factor ?? 1;
+  if (rotary !== 1) throw new UnsupportedModelError(`RoPE over ${String(rotary)} of a head is not supported.`);
   const heads = numberOf(json, 'num_attention_heads');
   const hiddenSize = numberOf(json, 'hidden_size');
+  const layers = numberOf(json, 'num_hidden_layers');
+  const contextLength = numberOf(json, 'max_position_embeddings');
   return checked({
-    architecture: type,
+    architecture: family.architecture,
     hiddenSize,
     intermediateSize: numberOf(json, 'intermediate_size'),
-    numHiddenLayers: numberOf(json, 'num_hidden_layers'),
+    numHiddenLayers: layers,
     numAttentionHeads: heads,
     numKeyValueHeads: numberOf(json, 'num_key_value_heads', heads),
     headDim: numberOf(json, 'head_dim', hiddenSize / heads),
     vocabSize: numberOf(json, 'vocab_size'),
     rmsNormEps: numberOf(json, 'rms_norm_eps'),
-    ropeTheta: numberOf(json, 'rope_theta', numberOf(rope, 'rope_theta', 10000)),
-    maxPositionEmbeddings: numberOf(json, 'max_position_embeddings'),
-    tieWordEmbeddings: json.tie_word_embeddings === true,
-    headNorm: type === 'qwen3',
+    ropeTheta: numberOf(json, 'rope_theta', numberOf(rope, 'rope_theta', family.ropeTheta)),
+    ropeScaling: ropeScalingFromJson(rope, contextLength),
+    noRopeLayers: noRopeLayersOf(json, family.noRopeInterval, layers),
+    maxPositionEmbeddings: contextLength,
+    tieWordEmbeddings: (json.tie_word_embeddings ?? family.tied) === true,
+    headNorm: family.headNorm,
+    qkvBias: family.qkvBias,
   });
 }
 
 /**
- * Reads GGUF metadata.
+ * Reads GGUF metadata. The divisors of a file that has `rope_freqs.weight` are a tensor: `withRopeDivisors` adds them.
  * @param tensorNames Hugging Face names of the file's tensors: they tell whether the head is tied
  * @param vocabSize rows of the embedding
  * @throws UnsupportedModelError
  */
 export function configFromGguf(metadata: Fields, tensorNames: ReadonlySet<string>, vocabSize: number): ModelConfig {
   const type = String(metadata['general.architecture']);
-  if (type !== 'llama' && type !== 'qwen3') {
-    throw new UnsupportedModelError(`The architecture ${type} is not supported. ${SUPPORTED}`);
-  }
-  const scaling = metadata[`${type}.rope.scaling.type`] ?? 'none';
-  if (scaling !== 'none') {
-    throw new UnsupportedModelError(`RoPE scaling of type ${String(scaling)} is not supported; only none is.`);
-  }
+  const family = familyOf(type);
   const field = (key: string, fallback?: number): number => numberOf(metadata, `${type}.${key}`, fallback);
   const heads = field('attention.head_count');
   const hiddenSize = field('embedding_length');
@@ -113,19 +177,43 @@ export function configFromGguf(metadata: Fields, tensorNames: ReadonlySet<string
   if (field('attention.value_length', headDim) !== headDim) {
     throw new UnsupportedModelError('Keys and values of different sizes are not supported.');
   }
+  const rotary = field('rope.dimension_count', headDim);
+  if (rotary !== headDim) {
+    throw new UnsupportedModelError(`RoPE over ${rotary} of ${headDim} channels of a head is not supported.`);
+  }
+  const experts = field('expert_count', 0);
+  if (experts > 0) throw new UnsupportedModelError(`A mixture of ${experts} experts is not supported.`);
+  const layers = field('block_count');
+  const contextLength = field('context_length');
   return checked({
-    architecture: type,
+    architecture: family.architecture,
     hiddenSize,
     intermediateSize: field('feed_forward_length'),
-    numHiddenLayers: field('block_count'),
+    numHiddenLayers: layers,
     numAttentionHeads: heads,
     numKeyValueHeads: field('attention.head_count_kv', heads),
     headDim,
     vocabSize,
     rmsNormEps: field('attention.layer_norm_rms_epsilon'),
     ropeTheta: field('rope.freq_base', 10000),
-    maxPositionEmbeddings: field('context_length'),
+    ropeScaling: ropeScalingFromGguf(metadata, type, contextLength),
+    noRopeLayers: noRopeLayersOf({}, family.noRopeInterval, layers),
+    maxPositionEmbeddings: contextLength,
     tieWordEmbeddings: !tensorNames.has('lm_head.weight'),
-    headNorm: type === 'qwen3',
+    headNorm: family.headNorm,
+    qkvBias: family.qkvBias,
   });
+}
+
+/** The configuration with the divisors of a file's `rope_freqs.weight`. @throws UnsupportedModelError */
+export function withRopeDivisors(config: ModelConfig, divisors: Float32Array): ModelConfig {
+  if (config.ropeScaling.type !== 'default') {
+    throw new UnsupportedModelError(
+      `rope_freqs.weight beside RoPE scaling of type ${config.ropeScaling.type} is not supported.`,
+    );
+  }
+  if (divisors.length !== config.headDim / 2 || !divisors.every((value) => value > 0 && Number.isFinite(value))) {
+    throw new UnsupportedModelError(`rope_freqs.weight must hold ${config.headDim / 2} positive numbers.`);
+  }
+  return { ...config, ropeScaling: { type: 'divisors', divisors: [...divisors] } };
 }

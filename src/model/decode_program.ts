@@ -18,9 +18,10 @@ import {
   headSizes,
   InputScratch,
   layerBases,
+  qkvBiasOf,
+  RopeInput,
   rowProduct,
 } from './forward.ts';
-import { ropeAngles } from './rope.ts';
 import type { LayerWeights } from './weights.ts';
 
 /** Buffers that the session, the sampler and the programs share. */
@@ -38,7 +39,6 @@ interface Scratch {
   readonly qkv: GPUBuffer;
   readonly q: GPUBuffer;
   readonly k: GPUBuffer;
-  readonly rope: GPUBuffer;
   readonly slots: GPUBuffer;
   readonly partialOut: GPUBuffer;
   readonly partialMl: GPUBuffer;
@@ -59,7 +59,7 @@ export class DecodeProgram {
   readonly #c: ForwardContext;
   readonly #s: Scratch;
   readonly #layers: LayerOps[] = [];
-  readonly #angles: Float32Array<ArrayBuffer>;
+  readonly #rope: RopeInput;
   readonly #inputs: InputScratch;
 
   constructor(context: ForwardContext, shared: StepBuffers) {
@@ -68,14 +68,13 @@ export class DecodeProgram {
     const { headDim, queryCols, keyCols, qkvCols, group, kvHeads } = headSizes(config);
     const bytes = elemBytes(elem);
     const tiles = kvHeads * Math.ceil(context.cache.tableStride / 2);
-    this.#angles = new Float32Array(headDim);
+    this.#rope = new RopeInput(context, 1);
     this.#inputs = new InputScratch(context, 1);
     this.#s = {
       x: buffers.storage('residual', config.hiddenSize * 4),
       qkv: buffers.storage('qkv', qkvCols * bytes),
       q: buffers.storage('q', queryCols * bytes),
       k: buffers.storage('k', keyCols * bytes),
-      rope: buffers.storage('rope', headDim * 4),
       slots: buffers.storage('slots', kvHeads * 4),
       partialOut: buffers.storage('partial out', tiles * group * headDim * 4),
       partialMl: buffers.storage('partial max and sum', tiles * group * 8),
@@ -93,10 +92,8 @@ export class DecodeProgram {
 
   /** Sets what changes with the position; call after the cache's `submit`. */
   prepare(position: number): void {
-    const { config, buffers, cache } = this.#c;
-    const { headDim } = headSizes(config);
-    ropeAngles({ out: this.#angles, position, rows: 1, headDim, theta: config.ropeTheta });
-    buffers.write(this.#s.rope, 0, this.#angles);
+    const { cache } = this.#c;
+    this.#rope.prepare(position, 1);
     this.#layers.forEach((ops, layer) => {
       ops.headRope.set({ position });
       ops.evict.set({ position });
@@ -120,6 +117,8 @@ export class DecodeProgram {
     const { config, elem } = this.#c;
     const { x, qkv, gateUp } = this.#s;
     this.#project(w.inputNorm, w.qkv, qkv, 'elem');
+    const bias = qkvBiasOf(this.#c, w, qkv, 1);
+    if (bias) this.program.add(bias);
     const ops = this.#addAttention(w, index, shared);
     this.#project(w.postNorm, w.gateUp, gateUp, 'elem');
     const inner = this.#inputs.of(w.downProj);
@@ -135,13 +134,14 @@ export class DecodeProgram {
     const { layout } = cache;
     const at = layerBases(this.#c, index, 1);
     const pool = cache.pools[index];
-    const rope = this.program.add(this.#headRope(w, at.alphaBase));
+    const rope = this.program.add(this.#headRope(w, index, at.alphaBase));
     const choose = this.program.add(
       evict({
         alpha: this.alpha,
         ring: cache.ring,
         live: cache.live,
         slots,
+        dropped: cache.dropped,
         state: shared.state,
         position: 0,
         ringSize: cache.ringSize,
@@ -189,8 +189,9 @@ export class DecodeProgram {
     return { headRope: rope, evict: choose, storeKv: store, attention: attend };
   }
 
-  #headRope(w: LayerWeights, alphaBase: number): OpSpec {
-    const { x, qkv, q, k, rope } = this.#s;
+  #headRope(w: LayerWeights, index: number, alphaBase: number): OpSpec {
+    const { x, qkv, q, k } = this.#s;
+    const rope = this.#rope.of(index);
     return headRopeOf(this.#c, w, { x, qkv, q, k, rope, alpha: this.alpha, alphaBase, rows: 1 });
   }
 

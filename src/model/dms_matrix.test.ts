@@ -23,7 +23,8 @@ const TOLERANCE = 2e-3;
 const SMALL: ModelConfig = {
   ...{ architecture: 'qwen3', hiddenSize: 64, intermediateSize: 64, numHiddenLayers: 2, numAttentionHeads: 4 },
   ...{ numKeyValueHeads: 2, headDim: 64, vocabSize: 96, rmsNormEps: 1e-6, ropeTheta: 100, headNorm: true },
-  ...{ maxPositionEmbeddings: 4096, tieWordEmbeddings: false },
+  ...{ maxPositionEmbeddings: 4096, tieWordEmbeddings: false, qkvBias: false },
+  ...{ ropeScaling: { type: 'default' }, noRopeLayers: [] },
 };
 /** The default model's heads and hidden size, one layer. */
 const DEFAULT_SHAPES: ModelConfig = {
@@ -138,6 +139,13 @@ for (const variant of ['borrow', 'adapter'] as const) {
 test("past every edge at the default model's heads: 2,048 tokens", { timeout: 300_000 }, async () => {
   const one = await prepare(DEFAULT_SHAPES, dmsOf({ window: 128 }), 2048);
   await check(one, 256);
+  one.model.destroy();
+});
+
+test.each([7, 'stepwise'] as const)('with biases and a layer without position, chunks of %s', async (chunk) => {
+  const config = { ...SMALL, architecture: 'qwen2', headNorm: false, qkvBias: true, noRopeLayers: [1] } as const;
+  const one = await prepare(config, dmsOf({}), 100);
+  await check(one, chunk);
   one.model.destroy();
 });
 

@@ -8,11 +8,13 @@ import type { Gpu } from '../gpu/device.ts';
 import type { Elem } from '../gpu/linker.ts';
 import type { OpSpec } from '../gpu/program.ts';
 import { type Activation, type ActivationForm, int8Bytes } from '../kernels/activation.ts';
+import { addBias } from '../kernels/add_bias.ts';
 import { headRope } from '../kernels/head_rope.ts';
 import { matvec } from '../kernels/matvec.ts';
 import type { WeightBuffers } from '../kernels/weights.ts';
 import type { ModelConfig } from './config.ts';
 import type { DmsConfig } from './dms_config.ts';
+import { noAngles, type RopeTable, ropeAngles, ropeTable } from './rope.ts';
 import type { LayerWeights, ModelWeights } from './weights.ts';
 
 /** How eviction bits arise in a session; what the policy comes to on the GPU. */
@@ -85,6 +87,39 @@ export class InputScratch {
   }
 }
 
+/** The angles of up to `rows` tokens on the GPU, and those of layers without position. */
+export class RopeInput {
+  readonly #context: ForwardContext;
+  readonly #table: RopeTable;
+  readonly #angles: Float32Array<ArrayBuffer>;
+  readonly #buffer: GPUBuffer;
+  readonly #still: GPUBuffer | null;
+
+  constructor(context: ForwardContext, rows: number) {
+    this.#context = context;
+    const { buffers, config } = context;
+    this.#table = ropeTable(config);
+    this.#angles = new Float32Array(rows * config.headDim);
+    this.#buffer = buffers.storage('rope', this.#angles.byteLength);
+    this.#still = config.noRopeLayers.length > 0 ? buffers.storage('no rope', this.#angles.byteLength) : null;
+    if (!this.#still) return;
+    noAngles(this.#angles, config.headDim);
+    buffers.write(this.#still, 0, this.#angles);
+  }
+
+  /** f32 [rows, headDim] of a layer: cosines, then sines. */
+  of(layer: number): GPUBuffer {
+    return this.#still && this.#context.config.noRopeLayers.includes(layer) ? this.#still : this.#buffer;
+  }
+
+  /** Writes the angles of `rows` tokens from `position` on. */
+  prepare(position: number, rows: number): void {
+    const { buffers, config } = this.#context;
+    ropeAngles({ out: this.#angles, position, rows, table: this.#table });
+    buffers.write(this.#buffer, 0, this.#angles.subarray(0, rows * config.headDim));
+  }
+}
+
 /** Bytes of one element. */
 export function elemBytes(elem: Elem): number {
   return elem === 'f16' ? 2 : 4;
@@ -123,13 +158,15 @@ export function headSizes(config: ModelConfig): {
 /** Where a layer's parts of the shared buffers begin; words. `rows` is the capacity of the alpha buffer. */
 export function layerBases(context: ForwardContext, layer: number, rows: number) {
   const { kvHeads } = headSizes(context.config);
-  const { tableStride, ringSize } = context.cache;
+  const { tableStride, ringSize, droppedStride } = context.cache;
   return {
     tableBase: layer * kvHeads * tableStride,
     ringBase: layer * kvHeads * ringSize,
     liveBase: layer * kvHeads,
     tileBase: layer * (kvHeads + 1),
     alphaBase: layer * rows * kvHeads,
+    droppedBase: layer * kvHeads * droppedStride,
+    droppedStride,
   };
 }
 
@@ -153,6 +190,12 @@ export function headRopeOf(
   const { headNorms, gate } = layer;
   const sizes = { heads, kvHeads, headDim, hidden: config.hiddenSize, eps: config.rmsNormEps, position: 0 };
   return headRope({ ...at, ...gating, headNorms, gateWeights: gate, ...sizes, elem });
+}
+
+/** The biases of q, k and v over `rows` tokens, where the family has some. */
+export function qkvBiasOf(context: ForwardContext, layer: LayerWeights, y: GPUBuffer, rows: number): OpSpec | null {
+  const { config, elem } = context;
+  return layer.qkvBias && addBias({ y, bias: layer.qkvBias, rows, cols: headSizes(config).qkvCols, elem });
 }
 
 /** The product of one row. An adapter that is a CPU computes a row an invocation: barriers cost it most. */

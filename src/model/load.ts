@@ -1,12 +1,14 @@
 /** Loads a model: configuration, retrofit, weights on the GPU; and makes sessions on it. */
 import { PolicyError } from '../cache/errors.ts';
 import type { CachePolicy } from '../cache/policy.ts';
+import { dequantise } from '../formats/dequantise.ts';
 import { type LowRankUpdates, lowRankUpdates } from '../formats/low_rank.ts';
 import type { ModelFiles } from '../formats/model_folder.ts';
+import type { WeightChoice } from '../formats/weight_choice.ts';
 import { type Gpu, withErrorScopes } from '../gpu/device.ts';
 import type { Elem } from '../gpu/linker.ts';
 import { MAX_CHUNK_ROWS } from '../kernels/prefill_commit.ts';
-import { configFromGguf, configFromJson, type ModelConfig } from './config.ts';
+import { configFromGguf, configFromJson, type ModelConfig, withRopeDivisors } from './config.ts';
 import { type DmsConfig, dmsFromJson, dmsFromSidecar } from './dms_config.ts';
 import { Evaluator } from './evaluate.ts';
 import { Runner } from './runner.ts';
@@ -22,8 +24,8 @@ export interface LoadModelOptions {
   readonly files: ModelFiles;
   /** int8 (default): quantised weights take int8 activations. f32: everything is computed in f32. */
   readonly activations?: 'int8' | 'f32';
-  /** native (default): as stored. f32: dequantised. */
-  readonly weights?: 'native' | 'f32';
+  /** Default native: as stored. */
+  readonly weights?: WeightChoice;
   /** Whose weights are loaded at once; others come with their first session. Default: `dms` if retrofitted. */
   readonly policy?: CachePolicy;
   /** Bytes of weights on their way to the GPU. */
@@ -134,10 +136,18 @@ function policyFor(dms: DmsConfig | null, asked: CachePolicy | undefined): Cache
   return policy;
 }
 
+/** GGUF files of Llama 3.1 and later say their RoPE scaling in a tensor. @throws UnsupportedModelError */
+async function completed(config: ModelConfig, files: ModelFiles, signal?: AbortSignal): Promise<ModelConfig> {
+  const name = 'rope_freqs.weight';
+  const info = files.config ? undefined : files.checkpoint.tensors.get(name);
+  return info ? withRopeDivisors(config, dequantise(info, await files.checkpoint.read(name, signal))) : config;
+}
+
 /** Brings the weights of a policy to the GPU. @throws PolicyError, UnsupportedModelError, FormatError, DeviceError */
 export async function loadModel(options: LoadModelOptions): Promise<GpuModel> {
   const { gpu, files, weights = 'native', onUpload, signal } = options;
-  const { config, dms, updates } = describeModel(files);
+  const { config: described, dms, updates } = describeModel(files);
+  const config = await completed(described, files, signal);
   const policy = policyFor(dms, options.policy);
   const { checkpoint, sidecar } = files;
   const sets = new WeightSets({ gpu, checkpoint, sidecar, config, dms, updates, weights });

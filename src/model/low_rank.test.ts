@@ -28,7 +28,8 @@ const dawn = create([]);
 const CONFIG: ModelConfig = {
   ...{ architecture: 'qwen3', hiddenSize: 64, intermediateSize: 96, numHiddenLayers: 2, numAttentionHeads: 4 },
   ...{ numKeyValueHeads: 2, headDim: 64, vocabSize: 96, rmsNormEps: 1e-6, ropeTheta: 100, headNorm: true },
-  ...{ maxPositionEmbeddings: 4096, tieWordEmbeddings: false },
+  ...{ maxPositionEmbeddings: 4096, tieWordEmbeddings: false, qkvBias: false },
+  ...{ ropeScaling: { type: 'default' }, noRopeLayers: [] },
 };
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 

@@ -3,8 +3,13 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { create, globals } from 'webgpu';
+import { convertModel } from '../formats/convert.ts';
+import { openConvertible } from '../formats/convert_directory.ts';
 import { openModel } from '../formats/model_folder.ts';
+import { memorySource } from '../formats/sources.ts';
 import { type Gpu, openGpu } from '../gpu/device.ts';
+import { fileHash, nodeFileSet, sha256Hasher } from '../store/node_files.ts';
+import type { FileSet } from '../util/byte_source.ts';
 import { fileSource, firstDifference, HAVE_SHARED, SHARED, tensorFile } from './golden.ts';
 import { type GpuModel, loadModel } from './load.ts';
 
@@ -19,11 +24,29 @@ beforeAll(async () => {
 });
 afterAll(() => gpu.destroy());
 
-async function load(name: string): Promise<GpuModel> {
+function directory(name: string): FileSet {
   const folder = `${SHARED}/golden/dms/${name}`;
   const open = async (file: string) => (existsSync(`${folder}/${file}`) ? fileSource(`${folder}/${file}`) : null);
-  const files = await openModel({ name, open });
-  return loadModel({ gpu, files, weights: 'f32', activations: 'f32' });
+  return { name, open };
+}
+
+/** The folder that `lethe convert` would make of a directory, in memory. */
+async function converted(name: string): Promise<FileSet> {
+  const made = new Map<string, Uint8Array>();
+  const { source, beside } = await openConvertible(nodeFileSet(`${SHARED}/golden/dms/${name}`), fileHash);
+  const options = { name, license: null, beside, createHasher: sha256Hasher };
+  await convertModel(source, options, async (file, bytes) => void made.set(file, bytes.slice()));
+  return {
+    name,
+    async open(file) {
+      const bytes = made.get(file);
+      return bytes ? memorySource(file, bytes) : null;
+    },
+  };
+}
+
+async function load(files: FileSet): Promise<GpuModel> {
+  return loadModel({ gpu, files: await openModel(files), weights: 'f32', activations: 'f32' });
 }
 
 describe.runIf(HAVE_SHARED)('NVIDIA golden models', () => {
@@ -31,7 +54,7 @@ describe.runIf(HAVE_SHARED)('NVIDIA golden models', () => {
     describe(name, () => {
       let model: GpuModel;
       beforeAll(async () => {
-        model = await load(name);
+        model = await load(directory(name));
       });
       afterAll(() => model.destroy());
 
@@ -64,6 +87,19 @@ describe.runIf(HAVE_SHARED)('NVIDIA golden models', () => {
           });
         }
       }
+
+      test('made into a model folder it decides the same', async () => {
+        const folder = await load(await converted(name));
+        const golden = await tensorFile(`${SHARED}/golden/dms/${name}/golden_T200.safetensors`);
+        const evaluator = await folder.createEvaluator({ kv: 'f32', context: 200, chunk: 64 });
+        await evaluator.run([...(await golden.i32('tokens'))], { rows: () => false, onRow: () => {} });
+        expect(firstDifference(evaluator.bits(), await golden.u8('alpha'))).toBe(-1);
+        const lengths = await golden.i32('live_len_decode');
+        const last = Array.from(evaluator.live(), (_, head) => lengths[head * 200 + 199]);
+        expect([...evaluator.live()]).toEqual(last);
+        evaluator.destroy();
+        folder.destroy();
+      });
     });
   }
 });

@@ -3,6 +3,7 @@
  * DMS mask; then the chunk is committed to the cache. Any chunk size gives what token by token gives.
  */
 import { type Op, Program } from '../gpu/program.ts';
+import { addBiasGrid } from '../kernels/add_bias.ts';
 import { embed, embedGrid } from '../kernels/embed.ts';
 import { headRopeGrid } from '../kernels/head_rope.ts';
 import { kvScatter, kvScatterGrid } from '../kernels/kv_scatter.ts';
@@ -15,15 +16,22 @@ import { siluMul, siluMulGrid } from '../kernels/silu_mul.ts';
 import { storeKv, storeKvGrid } from '../kernels/store_kv.ts';
 import type { WeightBuffers } from '../kernels/weights.ts';
 import type { StepBuffers } from './decode_program.ts';
-import { elemBytes, type ForwardContext, headRopeOf, headSizes, InputScratch, layerBases } from './forward.ts';
-import { ropeAngles } from './rope.ts';
+import {
+  elemBytes,
+  type ForwardContext,
+  headRopeOf,
+  headSizes,
+  InputScratch,
+  layerBases,
+  qkvBiasOf,
+  RopeInput,
+} from './forward.ts';
 import type { LayerWeights } from './weights.ts';
 
 interface Scratch {
   readonly qkv: GPUBuffer;
   readonly q: GPUBuffer;
   readonly k: GPUBuffer;
-  readonly rope: GPUBuffer;
   readonly until: GPUBuffer;
   readonly slotOfRow: GPUBuffer;
   readonly gateUp: GPUBuffer;
@@ -46,24 +54,23 @@ export class PrefillProgram {
   readonly #pooled: Op[][] = [];
   readonly #ropes: Op[] = [];
   readonly #untilStride: number;
-  readonly #angles: Float32Array<ArrayBuffer>;
+  readonly #rope: RopeInput;
 
   constructor(context: ForwardContext, shared: StepBuffers, chunk: number) {
     this.#c = context;
     this.chunk = chunk;
     const { buffers, gpu, config, weights, elem, cache } = context;
-    const { headDim, queryCols, keyCols, qkvCols, kvHeads } = headSizes(config);
+    const { queryCols, keyCols, qkvCols, kvHeads } = headSizes(config);
     const bytes = elemBytes(elem);
     this.#untilStride = cache.tableStride * 32 + chunk;
     this.#inputs = new InputScratch(context, chunk);
-    this.#angles = new Float32Array(chunk * headDim);
+    this.#rope = new RopeInput(context, chunk);
     this.x = buffers.storage('residual', chunk * config.hiddenSize * 4);
     this.alpha = buffers.storage('alpha', config.numHiddenLayers * chunk * kvHeads * 4);
     this.#s = {
       qkv: buffers.storage('qkv', chunk * qkvCols * bytes),
       q: buffers.storage('q', chunk * queryCols * bytes),
       k: buffers.storage('k', chunk * keyCols * bytes),
-      rope: buffers.storage('rope', chunk * headDim * 4),
       until: buffers.storage('until', kvHeads * this.#untilStride * 4),
       slotOfRow: buffers.storage('slot of row', kvHeads * chunk * 4),
       gateUp: buffers.storage('gate up', chunk * 2 * config.intermediateSize * bytes),
@@ -81,10 +88,7 @@ export class PrefillProgram {
 
   /** Sets rows and position of the coming run. */
   prepare(rows: number, position: number): void {
-    const { config, buffers } = this.#c;
-    const { headDim } = headSizes(config);
-    ropeAngles({ out: this.#angles, position, rows, headDim, theta: config.ropeTheta });
-    buffers.write(this.#s.rope, 0, this.#angles.subarray(0, rows * headDim));
+    this.#rope.prepare(position, rows);
     for (const prepare of this.#prepare) prepare(rows, position);
   }
 
@@ -102,6 +106,7 @@ export class PrefillProgram {
     const { config, elem } = this.#c;
     const { gateUp, qkv } = this.#s;
     this.#project(w.inputNorm, w.qkv, qkv);
+    this.#addBias(w);
     this.#addAttention(w, index);
     this.#project(w.postNorm, w.gateUp, gateUp);
     const cols = config.intermediateSize;
@@ -113,10 +118,21 @@ export class PrefillProgram {
     this.#product(w.downProj, this.x, 'add');
   }
 
+  #addBias(w: LayerWeights): void {
+    const bias = qkvBiasOf(this.#c, w, this.#s.qkv, this.chunk);
+    if (!bias) return;
+    const op = this.program.add(bias);
+    const cols = headSizes(this.#c.config).qkvCols;
+    this.#prepare.push((rows) => {
+      op.workgroups = addBiasGrid({ rows, cols });
+    });
+  }
+
   #addAttention(w: LayerWeights, index: number): void {
     const { cache, elem, config, gating } = this.#c;
     const { headDim, kvHeads, group, queryCols, keyCols, qkvCols } = headSizes(config);
-    const { q, k, qkv, rope, until, slotOfRow } = this.#s;
+    const { q, k, qkv, until, slotOfRow } = this.#s;
+    const rope = this.#rope.of(index);
     const { layout, staging, stagePages, pageTable, live, ring, ringSize, tableStride } = cache;
     const rows = this.chunk;
     const at = layerBases(this.#c, index, rows);
@@ -160,7 +176,9 @@ export class PrefillProgram {
         subgroups: suitsSubgroupForm(this.#c.gpu, headDim),
       }),
     );
-    const commit = add(prefillCommit({ ...flags, ...at, ...span, slotOfRow, slotStride: rows }));
+    const commit = add(
+      prefillCommit({ ...flags, ...at, ...span, slotOfRow, slotStride: rows, dropped: cache.dropped }),
+    );
     const scatter = add(kvScatter({ slotOfRow, slotStride: rows, ...paged, rows, kvHeads }));
     this.#pooled.push([attend, scatter]);
     this.#ropes.push(rotate);

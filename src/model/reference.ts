@@ -3,19 +3,20 @@
  * GPU. Far too slow for use; it is what the tests hold the programs against, and it names the layer that diverges
  * first.
  */
+import { addBiasRef } from '../../shaders/add_bias.ref.ts';
 import { embedRef } from '../../shaders/embed.ref.ts';
 import { headRopeRef } from '../../shaders/head_rope.ref.ts';
 import { matmulRef } from '../../shaders/matmul.ref.ts';
 import { rmsnormRef } from '../../shaders/rmsnorm.ref.ts';
 import { siluMulRef } from '../../shaders/silu_mul.ref.ts';
+import { dequantise } from '../formats/dequantise.ts';
 import { addLowRank, lowRankUpdates, readUpdate } from '../formats/low_rank.ts';
 import type { ModelFiles } from '../formats/model_folder.ts';
-import { dequantise } from '../formats/pack.ts';
 import { type DmsRule, maskedAttention, pushTokens } from '../kernels/test_dms.ts';
 import { defined } from '../util/assert.ts';
 import type { ModelConfig } from './config.ts';
 import type { DmsConfig } from './dms_config.ts';
-import { ropeAngles } from './rope.ts';
+import { noAngles, ropeAngles, ropeTable } from './rope.ts';
 import type { TensorValues } from './synthetic.ts';
 
 export interface ReferenceModel {
@@ -88,10 +89,14 @@ export function referenceAttention(model: ReferenceModel, layer: number, x: Floa
   const tokens = x.length / hidden;
   const w = (name: string) => defined(tensors.get(`model.layers.${layer}.${name}.weight`), name);
   const attn = (name: string) => w(`self_attn.${name}`);
+  const bias = (part: string) =>
+    defined(tensors.get(`model.layers.${layer}.self_attn.${part}_proj.bias`), `the bias of ${part}`);
   const input = rmsnormRef(x, w('input_layernorm'), { rows: tokens, cols: hidden, eps });
-  const qkv = product(rows(attn('q_proj'), attn('k_proj'), attn('v_proj')), input, hidden);
+  const product3 = product(rows(attn('q_proj'), attn('k_proj'), attn('v_proj')), input, hidden);
+  const qkv = config.qkvBias ? addBiasRef(product3, rows(bias('q'), bias('k'), bias('v'))) : product3;
   const rope = new Float32Array(tokens * headDim);
-  ropeAngles({ out: rope, position: 0, rows: tokens, headDim, theta: config.ropeTheta });
+  if (config.noRopeLayers.includes(layer)) noAngles(rope, headDim);
+  else ropeAngles({ out: rope, position: 0, rows: tokens, table: ropeTable(config) });
   const norms = config.headNorm ? { norms: [attn('q_norm'), attn('k_norm')] } : {};
   const { scale = 0, offset = 0 } = dms ?? {};
   const { shift } = ruleOf(dms);

@@ -4,17 +4,19 @@
  */
 import { KvCache } from '../cache/kv_cache.ts';
 import type { CachePolicy } from '../cache/policy.ts';
-import { BufferPool, ReadbackRing } from '../gpu/buffers.ts';
+import { BufferPool, ReadbackRing, readBuffer } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Elem } from '../gpu/linker.ts';
 import { assert } from '../util/assert.ts';
 import type { ModelConfig } from './config.ts';
 import { DecodeProgram, type StepBuffers } from './decode_program.ts';
 import type { DmsConfig } from './dms_config.ts';
+import { fingerprint } from './fingerprint.ts';
 import { type ForwardContext, gatingOf } from './forward.ts';
 import { LogitsProgram } from './logits_program.ts';
 import { PrefillProgram } from './prefill_program.ts';
 import { Sampler } from './sampler.ts';
+import type { SessionForm, SessionState } from './session_types.ts';
 import type { ModelWeights } from './weights.ts';
 
 /** Runs under way at a time: one on the GPU, one behind it. */
@@ -65,7 +67,10 @@ export class Runner {
   /** Tokens submitted, those under way included. */
   #submitted = 0;
 
+  readonly #o: RunnerOptions;
+
   private constructor(options: RunnerOptions) {
+    this.#o = options;
     const { gpu, config, dms, weights, policy, context, chunk } = options;
     this.#scratch = new BufferPool(gpu.device);
     this.#cacheBuffers = new BufferPool(gpu.device);
@@ -187,6 +192,39 @@ export class Runner {
     while (this.#flights.size >= DEPTH) await Promise.race(this.#flights);
   }
 
+  /** What a saved state depends on. */
+  async form(): Promise<SessionForm> {
+    const { gpu, config, dms, weights, policy, kv } = this.#o;
+    return {
+      model: await fingerprint({ device: gpu.device, config, dms, weights }),
+      kv,
+      policy: policy.kind === 'dms' ? { kind: 'dms', offset: this.context.gating.offset } : policy,
+      layers: config.numHiddenLayers,
+      kvHeads: config.numKeyValueHeads,
+      headDim: config.headDim,
+      ringSize: this.cache.ringSize,
+      vocabSize: config.vocabSize,
+    };
+  }
+
+  /** Reads back cache, notes of the sampler and, where asked for, the logits that a chunk has left. */
+  async save(withLogits: boolean): Promise<Omit<SessionState, 'pending'>> {
+    await this.settle();
+    const { device } = this.context.gpu;
+    const bytes = this.context.config.vocabSize * 4;
+    const logits = withLogits ? new Float32Array(await readBuffer(device, this.shared.logits, 0, bytes)) : null;
+    return { cache: await this.cache.save(), logits, seen: this.sampler.seen() };
+  }
+
+  /** Puts a saved state in the place of the present one. @throws CacheFullError, and then nothing has changed */
+  async restore({ cache, logits, seen }: Omit<SessionState, 'pending'>): Promise<void> {
+    await this.settle();
+    this.#rebind(await this.cache.load(cache));
+    this.sampler.setSeen(seen);
+    if (logits) this.context.buffers.write(this.shared.logits, 0, logits);
+    this.#submitted = cache.tokens;
+  }
+
   /** Forgets every token; nothing may be under way. */
   clear(): void {
     assert(this.#flights.size === 0, 'clear while runs are under way');
@@ -260,7 +298,12 @@ export class Runner {
   /** Makes room for more tokens; when a pool would have to grow, waits first until the true lengths are known. */
   async #room(tokens: number): Promise<void> {
     if (this.cache.needsGrowth(tokens)) await this.settle();
-    for (const layer of await this.cache.reserve(tokens)) {
+    this.#rebind(await this.cache.reserve(tokens));
+  }
+
+  /** Follows pools that were replaced by larger ones. */
+  #rebind(layers: readonly number[]): void {
+    for (const layer of layers) {
       this.decode.rebind(layer);
       this.prefill.rebind(layer);
     }

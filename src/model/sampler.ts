@@ -66,6 +66,16 @@ export class Sampler {
     this.#sample.set({ position });
   }
 
+  /** The tokens noted so far, a bit each: u32 [ceil(vocab / 32)]. */
+  seen(): Uint32Array<ArrayBuffer> {
+    return this.#seen.slice();
+  }
+
+  /** Puts other notes in their place. */
+  setSeen(seen: Uint32Array): void {
+    this.#seen.set(seen);
+  }
+
   clear(): void {
     this.#seen.fill(0);
   }

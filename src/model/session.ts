@@ -3,7 +3,7 @@ import { CacheFullError } from '../cache/errors.ts';
 import type { Occupancy } from '../cache/occupancy.ts';
 import { assert } from '../util/assert.ts';
 import { DEPTH, type Flight, type Runner } from './runner.ts';
-import type { GenerateOptions, PrefillOptions, Session } from './session_types.ts';
+import type { GenerateOptions, PrefillOptions, Session, SessionForm, SessionState } from './session_types.ts';
 
 export class DecoderSession implements Session {
   readonly context: number;
@@ -89,6 +89,30 @@ export class DecoderSession implements Session {
     return this.#runner.cache.occupancy();
   }
 
+  form(): Promise<SessionForm> {
+    return this.#runner.form();
+  }
+
+  save(): Promise<SessionState> {
+    return this.#exclusive(async () => {
+      const pending = this.#pending;
+      return { ...(await this.#runner.save(this.#logitsReady)), pending };
+    });
+  }
+
+  restore({ cache, pending, logits, seen }: SessionState): Promise<void> {
+    return this.#exclusive(async () => {
+      await this.#runner.restore({ cache, logits, seen });
+      this.#pending = pending;
+      this.#logitsReady = logits !== null;
+    });
+  }
+
+  async dropped(): Promise<Uint32Array<ArrayBuffer>> {
+    await this.#runner.settle();
+    return this.#runner.cache.readDropped();
+  }
+
   reset(): void {
     this.#runner.clear();
     this.#pending = null;
@@ -113,11 +137,11 @@ export class DecoderSession implements Session {
     throw new CacheFullError('context', `${message} Start a new chat, or allow a longer context.`);
   }
 
-  async #exclusive(work: () => Promise<void>): Promise<void> {
+  async #exclusive<T>(work: () => Promise<T>): Promise<T> {
     assert(!this.#busy, 'a session does one thing at a time');
     this.#busy = true;
     try {
-      await work();
+      return await work();
     } finally {
       this.#busy = false;
     }

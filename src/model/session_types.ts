@@ -1,6 +1,8 @@
 /** What a loaded model offers to the engine above it. No GPU type appears here. */
+import type { CacheState } from '../cache/cache_state.ts';
 import type { Occupancy } from '../cache/occupancy.ts';
 import type { CachePolicy } from '../cache/policy.ts';
+import type { KvFormat } from '../kernels/kv_layout.ts';
 import type { Sampling } from '../kernels/sample.ts';
 
 export type { Sampling };
@@ -37,6 +39,32 @@ export interface GenerateOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a saved state depends on: it may be restored into a session whose form says the same. */
+export interface SessionForm {
+  /** SHA-256, in hexadecimal, of the model's settings and of samples of the weights that the session uses. */
+  readonly model: string;
+  readonly kv: KvFormat;
+  /** With the checkpoint's own offset where none was asked for. */
+  readonly policy: CachePolicy;
+  readonly layers: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Entries of a head's ring: w + 1. */
+  readonly ringSize: number;
+  readonly vocabSize: number;
+}
+
+/** A session between two calls. */
+export interface SessionState {
+  readonly cache: CacheState;
+  /** A token that was chosen last and not yet fed. */
+  readonly pending: number | null;
+  /** f32 [vocab]: those of the last token read, where none was chosen from them. */
+  readonly logits: Float32Array<ArrayBuffer> | null;
+  /** u32 [ceil(vocab / 32)]: a bit for each token of the context, for the repetition penalty. */
+  readonly seen: Uint32Array<ArrayBuffer>;
+}
+
 /** One conversation's cache with the model that reads it. Calls may not overlap. */
 export interface Session {
   /** Tokens in the cache. */
@@ -48,6 +76,16 @@ export interface Session {
   /** Yields tokens after at least one prefill. Throws CacheFullError, after yielding what came before it. */
   generate(options: GenerateOptions): AsyncGenerator<number, void>;
   occupancy(): Occupancy;
+  form(): Promise<SessionForm>;
+  /** Reads everything back that is needed to go on from here. */
+  save(): Promise<SessionState>;
+  /**
+   * Puts a saved state, of a session of the same form, in the place of the present one.
+   * @throws CacheFullError, and then nothing has changed
+   */
+  restore(state: SessionState): Promise<void>;
+  /** [layers * kvHeads, ceil(position / 32)]: a bit for each token of the cache, set where the head dropped it. */
+  dropped(): Promise<Uint32Array<ArrayBuffer>>;
   /** Forgets everything. */
   reset(): void;
   destroy(): void;

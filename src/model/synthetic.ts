@@ -20,7 +20,7 @@ function nearOne(rng: () => number, length: number): Float32Array {
 }
 
 function layerTensors(config: ModelConfig, dms: DmsConfig | null, rng: () => number): [string, Shaped][] {
-  const { hiddenSize: hidden, intermediateSize: inner, headDim, headNorm } = config;
+  const { hiddenSize: hidden, intermediateSize: inner, headDim, headNorm, qkvBias } = config;
   const [queries, keys] = [config.numAttentionHeads * headDim, config.numKeyValueHeads * headDim];
   const matrix = (rows: number, cols: number): Shaped => ({
     shape: [rows, cols],
@@ -39,6 +39,11 @@ function layerTensors(config: ModelConfig, dms: DmsConfig | null, rng: () => num
     ['mlp.down_proj.weight', matrix(hidden, inner)],
   ];
   if (headNorm) list.push(['self_attn.q_norm.weight', norm(headDim)], ['self_attn.k_norm.weight', norm(headDim)]);
+  if (qkvBias) {
+    for (const [part, length] of Object.entries({ q: queries, k: keys, v: keys })) {
+      list.push([`self_attn.${part}_proj.bias`, { shape: [length], values: normals(rng, length) }]);
+    }
+  }
   if (dms?.variant === 'adapter') {
     list.push(['self_attn.dms_proj_alpha_norm.weight', norm(hidden)]);
     list.push(['self_attn.dms_proj_alpha.weight', matrix(config.numKeyValueHeads, hidden)]);
@@ -63,9 +68,23 @@ export function syntheticModel(args: {
   all.set('model.norm.weight', { shape: [hidden], values: nearOne(rng, hidden) });
   all.set('lm_head.weight', { shape: [vocab, hidden], values: normals(rng, vocab * hidden, 1 / Math.sqrt(hidden)) });
   const checkpoint = checkpointOf('synthetic', all);
-  const files = { name: 'synthetic', license: null, checkpoint, sidecar: null, config: jsonOf(config, dms) };
+  const files = {
+    name: 'synthetic',
+    license: null,
+    checkpoint,
+    sidecar: null,
+    quality: null,
+    config: jsonOf(config, dms),
+  };
   return {
-    files: { ...files, tokenizerJson: null, tokenizerConfig: null, byteLength: 0 },
+    files: {
+      ...files,
+      tokenizerJson: null,
+      tokenizerConfig: null,
+      chatTemplate: null,
+      generation: null,
+      byteLength: 0,
+    },
     tensors: new Map([...all].map(([name, { values }]) => [name, values])),
   };
 }
@@ -75,13 +94,15 @@ function checkpointOf(
   all: ReadonlyMap<string, Shaped>,
   metadata: Readonly<Record<string, string>> = {},
 ): Checkpoint {
+  const bytesOf = (key: string): Uint8Array => {
+    const { values } = defined(all.get(key), key);
+    return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  };
   return {
     ...{ name, format: 'safetensors', metadata },
     tensors: new Map([...all].map(([key, tensor]) => [key, infoOf(key, tensor)])),
-    read: async (key) => {
-      const { values } = defined(all.get(key), key);
-      return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    },
+    read: async (key) => bytesOf(key),
+    readRange: async (key, { offset, length }) => bytesOf(key).subarray(offset, offset + length),
   };
 }
 
@@ -150,6 +171,7 @@ function jsonOf(config: ModelConfig, dms: DmsConfig | null): Record<string, unkn
     vocab_size: config.vocabSize,
     rms_norm_eps: config.rmsNormEps,
     rope_theta: config.ropeTheta,
+    no_rope_layers: Array.from({ length: config.numHiddenLayers }, (_, i) => (config.noRopeLayers.includes(i) ? 0 : 1)),
     max_position_embeddings: config.maxPositionEmbeddings,
     tie_word_embeddings: config.tieWordEmbeddings,
   };

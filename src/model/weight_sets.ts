@@ -4,6 +4,7 @@
  * stays; what the two have in common is there once. A model without updates has one set, which is both.
  */
 import type { LowRankUpdates } from '../formats/low_rank.ts';
+import type { WeightChoice } from '../formats/weight_choice.ts';
 import { BufferPool } from '../gpu/buffers.ts';
 import { type Gpu, withErrorScopes } from '../gpu/device.ts';
 import type { WeightBuffers } from '../kernels/weights.ts';
@@ -12,7 +13,7 @@ import { type LoadWeightsOptions, loadWeights, type ModelWeights } from './weigh
 export interface WeightSetsOptions extends Pick<LoadWeightsOptions, 'checkpoint' | 'sidecar' | 'config' | 'dms'> {
   readonly gpu: Gpu;
   readonly updates: LowRankUpdates | null;
-  readonly weights: 'native' | 'f32';
+  readonly weights: WeightChoice;
 }
 
 export interface LoadSetOptions {

@@ -4,9 +4,11 @@
  * not brought again.
  */
 
+import { dequantise } from '../formats/dequantise.ts';
 import { type LowRankUpdates, packMerged, readUpdate } from '../formats/low_rank.ts';
-import { concatPacked, dequantise, type PackedWeight, packWeight } from '../formats/pack.ts';
+import { concatPacked, type PackedWeight } from '../formats/packed.ts';
 import type { Checkpoint, TensorInfo } from '../formats/tensor.ts';
+import { commonFormat, readPacked, type WeightChoice } from '../formats/weight_choice.ts';
 import type { BufferPool } from '../gpu/buffers.ts';
 import { packGate, packHeadNorms } from '../kernels/head_rope.ts';
 import type { WeightBuffers } from '../kernels/weights.ts';
@@ -20,6 +22,8 @@ export interface LayerWeights {
   readonly inputNorm: GPUBuffer;
   /** [(Hq + 2 Hkv) * D, hidden]: q, k, v */
   readonly qkv: WeightBuffers;
+  /** f32 [(Hq + 2 Hkv) * D]: of q, k, v; null in families without biases */
+  readonly qkvBias: GPUBuffer | null;
   /** f32 [2, D]: of the queries, of the keys; null in families without head norms */
   readonly headNorms: GPUBuffer | null;
   /** [hidden, Hq * D] */
@@ -63,8 +67,7 @@ export interface LoadWeightsOptions {
   /** Made by another load of this checkpoint; used where this one would make the same. */
   readonly uploaded: Uploaded;
   readonly buffers: BufferPool;
-  /** `f32` dequantises everything. */
-  readonly weights: 'native' | 'f32';
+  readonly weights: WeightChoice;
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -78,6 +81,7 @@ export async function loadWeights(
 ): Promise<{ readonly weights: ModelWeights; readonly made: Uploaded }> {
   const loader = new Loader(options);
   const { config } = options;
+  requireKnownTensors(options.checkpoint, config);
   const { hiddenSize: hidden, vocabSize: vocab } = config;
   const embedding = await loader.matrix(['model.embed_tokens.weight'], [vocab, hidden]);
   // In the file's order, which may be 0, 1, 10, 11, ..., 2: so that each part of a cut file is fetched once.
@@ -93,6 +97,37 @@ export async function loadWeights(
   const finalNorm = await loader.vector('model.norm.weight', hidden);
   const lmHead = config.tieWordEmbeddings ? embedding : await loader.matrix(['lm_head.weight'], [vocab, hidden]);
   return { weights: { embedding, layers, finalNorm, lmHead }, made: loader.made };
+}
+
+/** Tensors of a layer by what follows `model.layers.<n>.`, and whether a configuration uses them. */
+const LAYER_TENSOR = /^((input|post_attention)_layernorm|mlp\.(gate|up|down)_proj|self_attn\.[qkvo]_proj)\.weight$/;
+const GATE_TENSOR = /^self_attn\.dms_proj_alpha(_norm)?\.(weight|bias)$/;
+const BIAS_TENSOR = /^self_attn\.[qkv]_proj\.bias$/;
+const HEAD_NORM_TENSOR = /^self_attn\.[qk]_norm\.weight$/;
+/** What a checkpoint may carry that is computed from the configuration, or twice. */
+const REDUNDANT = /^(lm_head\.weight|rope_freqs\.weight|model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq)$/;
+const GLOBAL_TENSOR = /^model\.(embed_tokens|norm)\.weight$/;
+
+/**
+ * A tensor that nothing reads means another architecture than the configuration says.
+ * @throws UnsupportedModelError that names it
+ */
+export function requireKnownTensors({ name: file, tensors }: Checkpoint, config: ModelConfig): void {
+  for (const name of tensors.keys()) {
+    if (GLOBAL_TENSOR.test(name) || REDUNDANT.test(name)) continue;
+    const [, layer, part] = /^model\.layers\.(\d+)\.(.*)$/.exec(name) ?? [];
+    const known =
+      Number(layer) < config.numHiddenLayers &&
+      (LAYER_TENSOR.test(part) ||
+        GATE_TENSOR.test(part) ||
+        (config.qkvBias && BIAS_TENSOR.test(part)) ||
+        (config.headNorm && HEAD_NORM_TENSOR.test(part)));
+    if (known) continue;
+    throw new UnsupportedModelError(
+      `${file}: tensor ${name} is none of a ${config.architecture} of ${config.numHiddenLayers} layers. ` +
+        'Without it the answers would be wrong, so the model is not loaded.',
+    );
+  }
 }
 
 class Loader {
@@ -123,6 +158,7 @@ class Loader {
         [`${a}.q_proj.weight`, `${a}.k_proj.weight`, `${a}.v_proj.weight`],
         [queries + 2 * keys, hidden],
       ),
+      qkvBias: config.qkvBias ? await this.#qkvBias(a, [queries, keys, keys]) : null,
       headNorms: config.headNorm ? await this.#headNorms(a) : null,
       oProj: await this.matrix([`${a}.o_proj.weight`], [hidden, queries]),
       postNorm: await this.vector(`${p}.post_attention_layernorm.weight`, hidden),
@@ -130,6 +166,16 @@ class Loader {
       downProj: await this.matrix([`${p}.mlp.down_proj.weight`], [hidden, inner]),
       gate: this.#o.dms?.variant === 'adapter' ? await this.#gate(a) : null,
     };
+  }
+
+  #qkvBias(attention: string, lengths: readonly number[]): Promise<GPUBuffer> {
+    return this.#once(`${attention} biases`, async () => {
+      const biases: number[] = [];
+      for (const [i, part] of ['q', 'k', 'v'].entries()) {
+        biases.push(...(await this.#values(this.#o.checkpoint, `${attention}.${part}_proj.bias`, lengths[i])));
+      }
+      return Float32Array.from(biases);
+    });
   }
 
   #headNorms(attention: string): Promise<GPUBuffer> {
@@ -196,19 +242,21 @@ class Loader {
   }
 
   async #pack(infos: readonly TensorInfo[]): Promise<PackedWeight> {
-    const { checkpoint, weights, signal } = this.#o;
-    // Projections of unequal types cannot share a dispatch in their own formats; dequantised they can.
-    const target = new Set(infos.map(({ type }) => type)).size > 1 ? 'f32' : weights;
+    const { checkpoint, weights, dms, signal } = this.#o;
+    // Where a query channel carries the eviction bit, rounding q, k and v would change the bits.
+    const exact = dms?.variant === 'borrow' && infos[0].name.endsWith('q_proj.weight');
+    const { target } = commonFormat(infos, weights, exact);
     const packed: PackedWeight[] = [];
     for (const info of infos) {
-      packed.push(packWeight(info, await checkpoint.read(info.name, signal), target));
+      packed.push(await readPacked(checkpoint, info, target, signal));
       this.#count(info);
     }
     return concatPacked(packed);
   }
 
   async #packMerged(infos: readonly TensorInfo[]): Promise<PackedWeight> {
-    const { checkpoint, sidecar, updates, weights: target, signal } = this.#o;
+    const { checkpoint, sidecar, updates, weights, signal } = this.#o;
+    const target = weights === 'f32' ? 'f32' : 'native';
     const packed: PackedWeight[] = [];
     for (const info of infos) {
       const update = sidecar && updates ? await readUpdate(sidecar, updates, info.name, signal) : null;

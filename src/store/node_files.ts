@@ -70,3 +70,14 @@ export function sha256Hasher(): { update(bytes: Uint8Array): void; digest(): str
   const hash = createHash('sha256');
   return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') };
 }
+
+const HASH_BYTES = 1 << 24;
+
+/** The SHA-256 of a file in lower-case hexadecimal; it is read in pieces. */
+export async function fileHash(source: ByteSource): Promise<string> {
+  const hasher = sha256Hasher();
+  for (let offset = 0; offset < source.size; offset += HASH_BYTES) {
+    hasher.update(await source.read(offset, Math.min(HASH_BYTES, source.size - offset)));
+  }
+  return hasher.digest();
+}

@@ -5,8 +5,8 @@ import type { FileSet } from '../util/byte_source.ts';
 export function withProgress(files: FileSet, onBytes: (bytes: number) => void): FileSet {
   return {
     name: files.name,
-    async open(name, signal) {
-      const source = await files.open(name, signal);
+    async open(name, signal, expected) {
+      const source = await files.open(name, signal, expected);
       if (!source) return null;
       return {
         name: source.name,

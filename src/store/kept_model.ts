@@ -1,0 +1,116 @@
+/**
+ * Models that are kept: a folder of the disk for each address. Small files are asked for anew and kept for the time
+ * without a connection; weights are fetched once.
+ */
+import type { ByteSource, FileSet } from '../util/byte_source.ts';
+import { type Disk, type DiskFolder, jsonBytes, parsed, sha256 } from './disk.ts';
+import { DownloadError, httpFile } from './http.ts';
+import { isComplete, type KeepOptions, KeptFile, keptBytes, readRecord } from './kept_file.ts';
+
+/** A model of which something is kept. */
+export interface KeptModelInfo {
+  /** Absolute address of the folder or file. */
+  readonly address: string;
+  /** Bytes on disk. */
+  readonly bytes: number;
+  /** True when all that was begun is whole. */
+  readonly complete: boolean;
+}
+
+/** Says whose folder it is. No file of a model has this name, since records end in two suffixes. */
+const OWNER = 'model';
+const SMALL = /\.(json|jinja|txt)$/;
+
+async function folderFor(address: string): Promise<string> {
+  return (await sha256(new TextEncoder().encode(address))).slice(0, 32);
+}
+
+export interface KeptSet extends FileSet {
+  /** Told the bytes of the whole model, so that room is asked for before the first of them. */
+  expectTotal(bytes: number): void;
+}
+
+/**
+ * The files at an address, kept as they are read.
+ * @param address of a folder, or of one file: then `open('')` opens that
+ */
+export async function keptModel(address: string, options: KeepOptions): Promise<KeptSet> {
+  const { disk } = options;
+  const base = new URL(address).href;
+  const folder = await disk.folder(await folderFor(base));
+  await disk.alone(base, () => folder.put(OWNER, jsonBytes({ address: base })));
+  let total: number | null = null;
+  const stillNeeded = async (): Promise<number> => {
+    if (total === null) return 0;
+    const records = await recordsOf(folder);
+    return total - records.reduce((sum, record) => sum + keptBytes(record), 0);
+  };
+  return {
+    name: base,
+    expectTotal(bytes) {
+      total = bytes;
+    },
+    async open(name, signal, expected) {
+      const url = name === '' ? base : new URL(name, base.endsWith('/') ? base : `${base}/`).href;
+      const file = encodeURIComponent(name === '' ? 'file' : name);
+      if (SMALL.test(name)) return small({ disk, folder, url, name: file }, signal);
+      const kept = { ...options, folder, url, name: file, stillNeeded };
+      return KeptFile.open(expected ? { ...kept, expected } : kept, signal);
+    },
+  };
+}
+
+interface SmallFile {
+  readonly disk: Disk;
+  readonly folder: DiskFolder;
+  readonly url: string;
+  readonly name: string;
+}
+
+/** A file that says what others are: the server's, or the kept one where the server cannot be asked. */
+async function small({ disk, folder, url, name }: SmallFile, signal?: AbortSignal): Promise<ByteSource | null> {
+  try {
+    const found = await httpFile(url, signal ? { signal } : {});
+    if (!found) {
+      await folder.remove(name);
+      return null;
+    }
+    const bytes = await found.read(0, found.size, signal);
+    await disk.alone(url, () => folder.put(name, bytes));
+    return { name: url, size: bytes.length, read: async (at, length) => bytes.subarray(at, at + length) };
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const unreachable = cause instanceof DownloadError && (cause.status === null || cause.status >= 500);
+    const kept = unreachable ? await folder.open(name) : null;
+    if (kept) return kept;
+    throw cause;
+  }
+}
+
+async function recordsOf(folder: DiskFolder) {
+  const names = await folder.names();
+  // The record of `a` is `a.json`; a small file `a.json` has no data beside it.
+  const data = names.filter((name) => names.includes(`${name}.json`));
+  const records = await Promise.all(data.map((name) => readRecord(folder, name)));
+  return records.filter((record) => record !== null);
+}
+
+/** Every model of which something is kept. */
+export async function keptModels(disk: Disk): Promise<KeptModelInfo[]> {
+  const found: KeptModelInfo[] = [];
+  for (const name of await disk.folders()) {
+    const folder = await disk.folder(name);
+    const owner = await folder.open(OWNER);
+    if (!owner) continue;
+    const { address } = parsed(await owner.read(0, owner.size)) as { address: string };
+    const records = await recordsOf(folder);
+    const bytes = records.reduce((sum, record) => sum + keptBytes(record), 0);
+    if (bytes > 0) found.push({ address, bytes, complete: records.every(isComplete) });
+  }
+  return found;
+}
+
+/** Removes what is kept of the model at an address; nothing happens where nothing is. */
+export async function forgetModel(disk: Disk, address: string): Promise<void> {
+  await disk.removeFolder(await folderFor(new URL(address).href));
+}

@@ -107,6 +107,7 @@ async function tell(engine: Engine, request: ChatRequest, signal: AbortSignal): 
       last = chunk;
       const prefill = chunk.lethe?.prefill;
       if (prefill) status.show(`reading ${prefill.done} of ${prefill.total} tokens`);
+      if (choice.delta.reasoning_content) status.show('thinking');
       const piece = choice.delta.content ?? '';
       if (piece === '') continue;
       status.clear();

@@ -1,12 +1,17 @@
 /** `lethe convert` against the committed micro model: the same source gives the same folder, byte for byte. */
-import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openModel } from '../formats/model_folder.ts';
+import { writeSafetensors } from '../formats/safetensors.ts';
+import type { Checkpoint } from '../formats/tensor.ts';
+import { fileHash, nodeFile, nodeFileSet } from '../store/node_files.ts';
 import { convertCommand } from './convert.ts';
 import { UsageError } from './usage.ts';
 
+const RETROFIT = fileURLToPath(new URL('../../e2e/fixtures/retrofit', import.meta.url));
 const MICRO = fileURLToPath(new URL('../../e2e/fixtures/micro', import.meta.url));
 let scratch = '';
 
@@ -32,12 +37,83 @@ test('makes the committed folder again, twice the same', async () => {
   }
 });
 
+test('writes the curve of an evaluation, and refuses what is none', async () => {
+  const [out, curve] = [join(scratch, 'measured'), join(scratch, 'curve.json')];
+  const points = [{ offset: -2.8, ratio: 1.9, perplexity: 0.01, kl: 0.02 }];
+  const argv = [join(scratch, 'micro.gguf'), out, '--sidecar', join(MICRO, 'micro.dms.safetensors'), '--curve', curve];
+  await writeFile(curve, JSON.stringify(points));
+  await convertCommand(argv);
+  expect(JSON.parse(await readFile(join(out, 'lethe.json'), 'utf8')).quality).toEqual(points);
+  await writeFile(curve, '{"offset": 1}');
+  await expect(convertCommand(argv)).rejects.toThrow('curve.json: expected a list of points');
+});
+
 test('takes name and licence from the file, and needs neither adapters nor licence text', async () => {
   const out = join(scratch, 'bare');
   await convertCommand([join(scratch, 'micro.gguf'), out]);
   expect((await readdir(out)).sort()).toEqual(['lethe.json', 'micro.gguf.part000']);
   const manifest = JSON.parse(await readFile(join(out, 'lethe.json'), 'utf8'));
   expect(manifest).toMatchObject({ name: 'Micro', license: 'apache-2.0', sidecar: null });
+});
+
+async function bytesOf(checkpoint: Checkpoint): Promise<Record<string, string>> {
+  const all: Record<string, string> = {};
+  for (const name of checkpoint.tensors.keys()) all[name] = Buffer.from(await checkpoint.read(name)).toString('base64');
+  return all;
+}
+
+test('a directory with safetensors, adapters and tokenizer opens again with the same bytes', async () => {
+  const [out, hashed] = [join(scratch, 'retrofit'), join(RETROFIT, 'sidecar.safetensors')];
+  await convertCommand([RETROFIT, out, '--sidecar', hashed, '--license', 'Apache-2.0']);
+  const [made, given] = [await openModel(nodeFileSet(out)), await openModel(nodeFileSet(RETROFIT))];
+  expect(await bytesOf(made.checkpoint)).toEqual(await bytesOf(given.checkpoint));
+  expect(made.sidecar?.metadata).toMatchObject({ variant: 'adapter', base_sha256: expect.any(String) });
+  for (const key of ['config', 'tokenizerJson', 'tokenizerConfig', 'chatTemplate', 'generation'] as const) {
+    expect(made[key], key).toEqual(given[key]);
+  }
+  expect(made).toMatchObject({ name: 'retrofit', license: 'Apache-2.0' });
+});
+
+test('shards become one file, and adapters still know it by the hash of the shards', async () => {
+  const [folder, out] = [join(scratch, 'sharded'), join(scratch, 'joined')];
+  const shards = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
+  await cp(RETROFIT, folder, { recursive: true });
+  await rm(join(folder, 'model.safetensors'));
+  const tensor = (from: number, ...shape: number[]) => ({
+    shape,
+    data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => from + i),
+  });
+  await writeFile(join(folder, shards[0]), writeSafetensors({ 'b.weight': tensor(1, 3, 5), 'a.weight': tensor(2, 7) }));
+  await writeFile(join(folder, shards[1]), writeSafetensors({ 'c.weight': tensor(3, 2, 2) }));
+  const weight_map = { 'a.weight': shards[0], 'b.weight': shards[0], 'c.weight': shards[1] };
+  await writeFile(join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map }));
+  const hashes = [];
+  for (const shard of shards) hashes.push(await fileHash(await nodeFile(join(folder, shard))));
+  await writeFile(join(scratch, 'hashes'), hashes.join(''));
+  const base_sha256 = await fileHash(await nodeFile(join(scratch, 'hashes')));
+  await writeFile(join(folder, 'own.safetensors'), writeSafetensors({ g: tensor(0, 1) }, { base_sha256 }));
+
+  await convertCommand([folder, out, '--sidecar', join(folder, 'own.safetensors')]);
+  const [made, given] = [await openModel(nodeFileSet(out)), await openModel(nodeFileSet(folder))];
+  expect(await bytesOf(made.checkpoint)).toEqual(await bytesOf(given.checkpoint));
+  expect(made.sidecar?.tensors.has('g')).toBe(true);
+  const other = ['--sidecar', join(RETROFIT, 'sidecar.safetensors')];
+  await expect(convertCommand([folder, out, ...other])).rejects.toThrow('these adapters were trained on');
+});
+
+test('takes tokenizer and template from another directory', async () => {
+  const [other, out] = [join(scratch, 'words'), join(scratch, 'reworded')];
+  await cp(RETROFIT, other, { recursive: true });
+  await writeFile(join(other, 'tokenizer_config.json'), '{"chat_template": "other"}');
+  await writeFile(join(other, 'config.json'), '{"model_type": "other"}');
+  await convertCommand([RETROFIT, out, '--tokenizer', other]);
+  const made = await openModel(nodeFileSet(out));
+  expect(made.tokenizerConfig).toEqual({ chat_template: 'other' });
+  expect(made.config?.model_type).not.toBe('other');
+  // A GGUF file's own vocabulary gives way too.
+  await convertCommand([join(scratch, 'micro.gguf'), join(scratch, 'micro2'), '--tokenizer', other]);
+  expect((await openModel(nodeFileSet(join(scratch, 'micro2')))).tokenizerConfig).toEqual({ chat_template: 'other' });
+  await expect(convertCommand([RETROFIT, out, '--tokenizer', MICRO])).rejects.toThrow('it has no tokenizer.json');
 });
 
 test('refuses what it does not know, by name', async () => {

@@ -1,28 +1,57 @@
-/** `lethe convert`: makes a model folder for static hosting out of a GGUF file. */
-import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+/** `lethe convert`: makes a model folder for static hosting out of a GGUF file or a directory with safetensors. */
+import { readFile, stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { convertModel } from '../formats/convert.ts';
+import { type BesideFile, openConvertible, withTokenizer } from '../formats/convert_directory.ts';
+import { parseJson } from '../formats/errors.ts';
 import { openGguf } from '../formats/gguf.ts';
-import { folderWriter, nodeFile, sha256Hasher } from '../store/node_files.ts';
+import { parseQuality } from '../formats/manifest.ts';
+import { fileHash, folderWriter, nodeFile, nodeFileSet, sha256Hasher } from '../store/node_files.ts';
+import type { ByteSource } from '../util/byte_source.ts';
 import { formatBytes } from './format.ts';
 import { UsageError } from './usage.ts';
 
-export const CONVERT_HELP = `lethe convert SOURCE.gguf DIR [--name NAME] [--license SPDX]
-                  [--sidecar FILE] [--license-file FILE] [--notice-file FILE]
-    Makes a model folder for static hosting: the file's unchanged bytes in parts of at most
-    24 MiB, the eviction adapters, the licence and lethe.json. The same input gives the same bytes.`;
+export const CONVERT_HELP = `lethe convert SOURCE DIR [--name NAME] [--license SPDX] [--tokenizer DIR]
+                  [--sidecar FILE] [--curve FILE] [--license-file FILE] [--notice-file FILE]
+    Makes a model folder for static hosting: unchanged weights in parts of at most 24 MiB, the
+    eviction adapters, the licence and lethe.json. The same input gives the same bytes. SOURCE is a
+    GGUF file, or a directory with config.json and safetensors, sharded ones too.
+    --tokenizer takes tokenizer and chat template from another directory.
+    --curve takes the curve.json of \`python -m retrofit eval\`: what the adapters cost at each ratio.`;
 
 const OPTIONS = {
   name: { type: 'string' },
   license: { type: 'string' },
   sidecar: { type: 'string' },
+  curve: { type: 'string' },
+  tokenizer: { type: 'string' },
   'license-file': { type: 'string' },
   'notice-file': { type: 'string' },
 } as const;
 
 function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
+}
+
+interface Source {
+  readonly source: ByteSource;
+  readonly beside: readonly BesideFile[];
+  readonly baseSha256?: string;
+  readonly name: string;
+  readonly license: string | null;
+}
+
+async function openSource(path: string): Promise<Source> {
+  const found = await stat(path).catch(() => null);
+  if (found?.isDirectory()) {
+    const directory = await openConvertible(nodeFileSet(path), fileHash);
+    return { ...directory, name: basename(resolve(path)), license: null };
+  }
+  const source = await nodeFile(path);
+  const { metadata } = await openGguf(source);
+  const name = textOf(metadata['general.name']) ?? source.name.replace(/\.gguf$/, '');
+  return { source, beside: [], name, license: textOf(metadata['general.license']) };
 }
 
 /** Runs `lethe convert ...`; resolves with the exit status. @throws UsageError, FormatError */
@@ -32,19 +61,23 @@ export async function convertCommand(argv: readonly string[]): Promise<number> {
   if (path === undefined || folder === undefined || more.length > 0) {
     throw new UsageError(`lethe convert takes a source and a folder.\n\n${CONVERT_HELP}`);
   }
-  const source = await nodeFile(path);
-  const { metadata } = await openGguf(source);
-  const { sidecar } = values;
+  const { sidecar, curve, tokenizer } = values;
+  const { source, beside, baseSha256, name, license } = await openSource(path);
+  const files = tokenizer === undefined ? beside : await withTokenizer(beside, nodeFileSet(tokenizer));
+  const quality = curve ? parseQuality(parseJson(await readFile(curve), basename(curve)), basename(curve)) : null;
   const text = async (file: string | undefined) => (file === undefined ? null : readFile(file, 'utf8'));
   const licenseText = await text(values['license-file']);
   const noticeText = await text(values['notice-file']);
   const manifest = await convertModel(
     source,
     {
-      name: values.name ?? textOf(metadata['general.name']) ?? source.name.replace(/\.gguf$/, ''),
-      license: values.license ?? textOf(metadata['general.license']),
+      name: values.name ?? name,
+      license: values.license ?? license,
       createHasher: sha256Hasher,
+      beside: files,
+      ...(baseSha256 === undefined ? {} : { baseSha256 }),
       ...(sidecar ? { sidecar: { name: basename(sidecar), bytes: new Uint8Array(await readFile(sidecar)) } } : {}),
+      ...(quality ? { quality } : {}),
       ...(licenseText === null ? {} : { licenseText }),
       ...(noticeText === null ? {} : { noticeText }),
     },

@@ -9,7 +9,7 @@ import { UsageError } from './usage.ts';
 
 export const EVAL_HELP = `lethe eval logits --model DIR_OR_FILE --ids ids.json --out out.safetensors
                   [--policy dms|dense|window] [--offset X] [--window W] [--sinks S]
-                  [--adapters FILE] [--weights native|f32] [--activations int8|f32] [--kv int8|f16|f32]
+                  [--adapters FILE] [--weights native|w8|w4|f32] [--activations int8|f32] [--kv int8|f16|f32]
                   [--chunk N | --stepwise] [--rows all|last|i,j,k]
     Writes logits [rows, vocab] f32 and, unless dense, alpha [layers, KV heads, tokens] u8
     (the bit computed at each token) and live [layers, KV heads] i32.
@@ -107,7 +107,7 @@ export async function evalCommand(argv: readonly string[]): Promise<number> {
   const policy = policyOf(values, isRetrofitted(files));
   const { model, tokenizer, destroy } = await loadForEvaluation({
     ...{ gpu: openDawn(), files, policy },
-    weights: choice(values.weights, 'weights', ['native', 'f32']),
+    weights: choice(values.weights, 'weights', ['native', 'w8', 'w4', 'f32']),
     activations: choice(values.activations, 'activations', ['int8', 'f32']),
   });
   try {

@@ -18,8 +18,8 @@ export function formatRate(tokensPerSecond: number): string {
 /** The quiet line under an answer. */
 export function formatAnswerLine(usage: Usage, speed: Speed): string {
   const { kv, completion_tokens: tokens } = usage;
-  const memory = `memory ${formatBytes(kv.bytes)} (dense ${formatBytes(kv.dense_bytes)})`;
-  return `${tokens} tokens, ${formatRate(speed.decodeTokensPerSecond)}, ${memory}`;
+  const memory = kv && `memory ${formatBytes(kv.bytes)} (dense ${formatBytes(kv.dense_bytes)})`;
+  return [`${tokens} tokens`, formatRate(speed.decodeTokensPerSecond), ...(memory ? [memory] : [])].join(', ');
 }
 
 const STAGES: Readonly<Record<LoadProgress['stage'], string>> = {

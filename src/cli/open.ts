@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { create, globals } from 'webgpu';
 import { type ModelFiles, openGgufModel, openModel } from '../formats/model_folder.ts';
 import type { OpenGpuOptions } from '../gpu/device.ts';
-import { nodeFile, nodeFileSet, sha256Hasher } from '../store/node_files.ts';
+import { fileHash, nodeFile, nodeFileSet } from '../store/node_files.ts';
 import { loadCounter, withProgress } from '../store/progress.ts';
 import type { ByteSource } from '../util/byte_source.ts';
 import { UsageError } from './usage.ts';
@@ -37,16 +37,6 @@ async function adaptersAt(path: string): Promise<ByteSource> {
   throw new UsageError(`${path} ${fault}. Give a .safetensors file by --adapters.`);
 }
 
-const HASH_BYTES = 1 << 24;
-
-async function hashOf(source: ByteSource): Promise<string> {
-  const hasher = sha256Hasher();
-  for (let offset = 0; offset < source.size; offset += HASH_BYTES) {
-    hasher.update(await source.read(offset, Math.min(HASH_BYTES, source.size - offset)));
-  }
-  return hasher.digest();
-}
-
 /** What `--adapters` says in the help of the commands that take it. */
 export const ADAPTERS_HELP = `--adapters takes a .safetensors file with gates and low-rank updates that were trained on
     this model, in place of its own.`;
@@ -70,14 +60,14 @@ export async function openModelPath(path: string, options: OpenPathOptions = {})
   const counter = loadCounter(onBytes);
   const other = options.adapters === undefined ? null : await adaptersAt(options.adapters);
   if (found.isDirectory()) {
-    const adapters = other ? { adapters: { source: other, hash: hashOf } } : {};
+    const adapters = other ? { adapters: { source: other, hash: fileHash } } : {};
     return openModel(withProgress(nodeFileSet(path), counter.onBytes), { onTotal: counter.onTotal, ...adapters });
   }
   if (!path.endsWith('.gguf')) throw new UsageError(`${path} is no .gguf file and no folder.`);
   const files = withProgress(nodeFileSet(dirname(path)), counter.onBytes);
   const source = await nodeFile(path);
   const sidecar = other ?? (await files.open(source.name.replace(/\.gguf$/, '.dms.safetensors')));
-  const beside = sidecar ? { sidecar, sha256: await hashOf(source) } : {};
+  const beside = sidecar ? { sidecar, sha256: await fileHash(source) } : {};
   counter.onTotal(source.size + (sidecar?.size ?? 0));
   return openGgufModel((await files.open(source.name)) ?? source, beside);
 }

@@ -35,6 +35,10 @@ export class ChunkBuilder {
     return this.#chunk({ content }, null, lethe);
   }
 
+  thought(reasoning_content: string, lethe: LetheExtra = {}): ChatChunk {
+    return this.#chunk({ reasoning_content }, null, lethe);
+  }
+
   prefill(done: number, total: number): ChatChunk {
     return this.#chunk({}, null, { prefill: { done, total } });
   }
@@ -69,6 +73,7 @@ function hex(byte: number): string {
 export async function collectChunks(chunks: AsyncIterable<ChatChunk>): Promise<ChatCompletion> {
   let head: ChatChunk | null = null;
   let content = '';
+  let thought = '';
   let reason: FinishReason | null = null;
   let lethe: LetheExtra = {};
   let usage: Usage | null = null;
@@ -78,13 +83,15 @@ export async function collectChunks(chunks: AsyncIterable<ChatChunk>): Promise<C
     const [choice] = chunk.choices;
     if (!choice) continue;
     content += choice.delta.content ?? '';
+    thought += choice.delta.reasoning_content ?? '';
     if (choice.finish_reason === null) continue;
     reason = choice.finish_reason;
     lethe = chunk.lethe ?? {};
   }
   assert(head && reason && usage, 'a completion ended without a finish reason or usage');
   const { id, created, model } = head;
-  const message = { role: 'assistant', content, refusal: null } as const;
+  const reasoning = thought === '' ? {} : { reasoning_content: thought };
+  const message = { role: 'assistant', content, ...reasoning, refusal: null } as const;
   return {
     id,
     object: 'chat.completion',

@@ -3,6 +3,8 @@
  * asks the model anything: it is told what was read and what was generated.
  */
 
+import type { ChatMessage } from './api.ts';
+
 /** What must be read before an answer to a rendered chat. */
 export interface ReadPlan {
   /** The whole chat as text. */
@@ -15,6 +17,14 @@ export interface ReadPlan {
   readonly rest: readonly number[];
 }
 
+/** A conversation between two requests, as a snapshot keeps it. */
+export interface ConversationState {
+  readonly ids: readonly number[];
+  readonly text: string | null;
+  readonly unanswered: boolean;
+  readonly messages: readonly ChatMessage[];
+}
+
 export class Conversation {
   readonly #encode: (text: string) => number[];
   /** Tokens of the cache, and maybe one more that was chosen and will be fed before anything else is read. */
@@ -23,6 +33,8 @@ export class Conversation {
   #text: string | null = '';
   /** True from the end of a reading until generation begins: the session can generate without reading anything. */
   #unanswered = false;
+  /** Messages of the last request that was read, wholly or in part. */
+  #messages: readonly ChatMessage[] = [];
 
   /** @param encode text to tokens; special tokens written out in the text become one token each */
   constructor(encode: (text: string) => number[]) {
@@ -46,6 +58,11 @@ export class Conversation {
       return { rendered, reset: false, cached, rest: all.slice(cached) };
     }
     return { rendered, reset: true, cached: 0, rest: all.length > 0 ? all : this.#encode(rendered) };
+  }
+
+  /** A request's messages are about to be read. */
+  hear(messages: readonly ChatMessage[]): void {
+    this.#messages = messages;
   }
 
   /** The plan's tokens are in the cache. */
@@ -84,5 +101,17 @@ export class Conversation {
     this.#ids = [];
     this.#text = '';
     this.#unanswered = false;
+    this.#messages = [];
+  }
+
+  save(): ConversationState {
+    return { ids: [...this.#ids], text: this.#text, unanswered: this.#unanswered, messages: this.#messages };
+  }
+
+  restore({ ids, text, unanswered, messages }: ConversationState): void {
+    this.#ids = [...ids];
+    this.#text = text;
+    this.#unanswered = unanswered;
+    this.#messages = messages;
   }
 }

@@ -9,27 +9,37 @@ import type { ModelFiles } from '../formats/model_folder.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { GpuModel } from '../model/load.ts';
 import type { Session } from '../model/session_types.ts';
+import { type FileKeeper, memoryKeeper } from '../store/kept_files.ts';
 import { TextError } from '../text/errors.ts';
 import type {
   CacheOptions,
   ChatChunk,
+  ChatMessage,
   ChatRequest,
   Engine,
   EngineInfo,
+  LetheExtra,
   LoadProgress,
   RequestOptions,
+  Retention,
+  Snapshots,
   Usage,
 } from './api.ts';
 import { Channel } from './channel.ts';
 import { ChatText } from './chat_text.ts';
 import { ChatCompletions, ChunkBuilder, type StartChat } from './completions.ts';
 import { Conversation } from './conversation.ts';
+import { RequestError, SnapshotError } from './errors.ts';
 import { type Answer, answer } from './generation.ts';
 import { type LoadLocalOptions, loadLocal } from './load_local.ts';
-import { type ChatSettings, readRequest } from './request.ts';
+import { type ChatSettings, readMessages, readRequest } from './request.ts';
+import { retentionOf } from './retention.ts';
+import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
 
-export interface LocalEngineOptions extends Pick<LoadLocalOptions, 'gpu' | 'files' | 'device' | 'signal'> {
+export interface LocalEngineOptions extends Pick<LoadLocalOptions, 'gpu' | 'files' | 'device' | 'weights' | 'signal'> {
   readonly cache?: CacheOptions;
+  /** Where `snapshots` are kept; default in memory. */
+  readonly keeper?: FileKeeper;
   /** Stages `upload`, `compile` and `ready`; whoever opened the files knows of `download`. */
   readonly onProgress?: (progress: LoadProgress) => void;
 }
@@ -42,12 +52,15 @@ export interface EngineAtHand extends Engine {
 /** The occupancy travels with chunks, at most this often. */
 const OCCUPANCY_EVERY_MS = 200;
 
+/** Failures that leave the session as it says it is. */
+const UNDERSTOOD = [CacheFullError, TextError, SnapshotError, RequestError];
+
 /**
  * Loads a model onto a device and makes its first session.
  * @throws DeviceError, UnsupportedModelError, FormatError, TextError, PolicyError; the signal's reason when it fires
  */
 export async function createLocalEngine(options: LocalEngineOptions): Promise<EngineAtHand> {
-  const { files, cache = {}, signal } = options;
+  const { files, cache = {}, keeper = memoryKeeper(), signal } = options;
   // Cheap and likely to fail, so it comes before the weights.
   const text = new ChatText(files);
   let loading = true;
@@ -62,7 +75,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<En
     signal?.throwIfAborted();
     tell('ready')(1, 1);
     loading = false;
-    return new LocalEngine({ gpu, model, session, text, files, cache });
+    return new LocalEngine({ gpu, model, session, text, files, cache, keeper });
   } catch (cause) {
     gpu.destroy();
     throw cause;
@@ -76,18 +89,22 @@ interface Parts {
   readonly text: ChatText;
   readonly files: ModelFiles;
   readonly cache: CacheOptions;
+  readonly keeper: FileKeeper;
 }
 
-function infoOf({ gpu, model, files }: Parts): EngineInfo {
+function infoOf({ gpu, model, session, files }: Parts): EngineInfo {
   const { vendor, architecture, description } = gpu.adapter;
   return {
     modelName: files.name,
     license: files.license,
     modelBytes: files.byteLength,
     facts: model.facts,
+    context: session.context,
+    quality: files.quality,
     adapter: { vendor, architecture, description },
     f16: gpu.f16,
     subgroups: gpu.subgroups,
+    server: null,
   };
 }
 
@@ -97,6 +114,7 @@ class LocalEngine implements EngineAtHand {
   readonly start: StartChat = (request, options) => this.#start(request, options);
   readonly chat = { completions: new ChatCompletions(this.start) };
   readonly lost: Promise<string>;
+  readonly snapshots: Snapshots;
   readonly #gpu: Gpu;
   readonly #model: GpuModel;
   readonly #text: ChatText;
@@ -120,6 +138,7 @@ class LocalEngine implements EngineAtHand {
     this.#session = parts.session;
     this.#text = parts.text;
     this.#cache = parts.cache;
+    this.snapshots = this.#snapshotsIn(parts.keeper);
     this.#conversation = new Conversation((text) => parts.text.tokenizer.encode(text));
     this.lost = new Promise((resolve) => {
       // Our own `destroy` ends the device too, and is no loss.
@@ -135,6 +154,43 @@ class LocalEngine implements EngineAtHand {
 
   occupancy(): Promise<Occupancy> {
     return this.#closed ? Promise.reject(this.#closed) : Promise.resolve(this.#session.occupancy());
+  }
+
+  async countTokens(messages: readonly ChatMessage[]): Promise<number> {
+    if (this.#closed) throw this.#closed;
+    const { cached, rest } = this.#conversation.plan(this.#text.render(readMessages(messages)));
+    return cached + rest.length;
+  }
+
+  retention(): Promise<Retention> {
+    return this.#enqueue(() =>
+      this.#guarded(async () => {
+        const session = await this.#wholeSession();
+        const [form, dropped, tokens] = [await session.form(), await session.dropped(), session.position];
+        return retentionOf({ tokens, form, dropped, conversation: this.#conversation.save(), text: this.#text });
+      }),
+    );
+  }
+
+  snapshot(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#enqueue(() =>
+      this.#guarded(async () => {
+        const session = await this.#wholeSession();
+        const [form, state] = [await session.form(), await session.save()];
+        return encodeSnapshot({ form, session: state, conversation: this.#conversation.save() });
+      }),
+    );
+  }
+
+  restore(snapshot: Uint8Array): Promise<void> {
+    return this.#enqueue(() =>
+      this.#guarded(async () => {
+        const session = await this.#wholeSession();
+        const read = await decodeSnapshot(snapshot, await session.form());
+        await session.restore(read.session);
+        this.#conversation.restore(read.conversation);
+      }),
+    );
   }
 
   setPolicy(policy: CachePolicy): Promise<void> {
@@ -161,6 +217,8 @@ class LocalEngine implements EngineAtHand {
     const askedAt = performance.now();
     const settings = readRequest(request, this.info.modelName);
     if (this.#closed) throw this.#closed;
+    // What the chat template refuses is refused at once, not in the middle of a stream.
+    if (settings.tools) this.#text.render(settings.messages, settings.tools);
     const left = new AbortController();
     const channel = new Channel<ChatChunk>(() => left.abort());
     const signals = [left.signal, this.#shutdown.signal, ...(options.signal ? [options.signal] : [])];
@@ -177,24 +235,25 @@ class LocalEngine implements EngineAtHand {
     settings: ChatSettings,
     run: { readonly signal: AbortSignal; readonly askedAt: number; readonly channel: Channel<ChatChunk> },
   ): Promise<void> {
-    if (this.#sessionBroken) await this.#renewSession(this.#cache);
+    const session = await this.#wholeSession();
     const { signal, askedAt, channel } = run;
-    const session = this.#session;
     const includeUsage = settings.includeUsage || !settings.stream;
     const chunks = new ChunkBuilder(this.info.modelName, includeUsage);
     let shownAt = 0;
-    const onText = (text: string): void => {
+    const extra = (): LetheExtra => {
       const now = performance.now();
-      const due = now - shownAt >= OCCUPANCY_EVERY_MS;
-      if (due) shownAt = now;
-      channel.push(chunks.text(text, due ? { occupancy: session.occupancy() } : {}));
+      if (now - shownAt < OCCUPANCY_EVERY_MS) return {};
+      shownAt = now;
+      return { occupancy: session.occupancy() };
     };
+    const onText = (text: string): void => channel.push(chunks.text(text, extra()));
+    const onThought = (thought: string): void => channel.push(chunks.thought(thought, extra()));
     const onPrefill = (done: number, total: number): void => {
       if (done < total) channel.push(chunks.prefill(done, total));
     };
     channel.push(chunks.first());
     const task = { session, conversation: this.#conversation, text: this.#text, settings, signal, askedAt };
-    const made = await this.#guarded(() => answer({ ...task, listener: { onText, onPrefill } }));
+    const made = await this.#guarded(() => answer({ ...task, listener: { onText, onThought, onPrefill } }));
     const occupancy = session.occupancy();
     const { reason, aborted, speed } = made;
     channel.push(chunks.last(reason, { occupancy, speed, ...(aborted ? { aborted } : {}) }));
@@ -206,9 +265,32 @@ class LocalEngine implements EngineAtHand {
     try {
       return await work();
     } catch (cause) {
-      if (!(cause instanceof CacheFullError || cause instanceof TextError)) this.#sessionBroken = true;
+      if (!UNDERSTOOD.some((kind) => cause instanceof kind)) this.#sessionBroken = true;
       throw cause;
     }
+  }
+
+  #snapshotsIn(keeper: FileKeeper): Snapshots {
+    return {
+      save: async (name) => {
+        const bytes = await this.snapshot();
+        await keeper.write(name, bytes);
+        return { bytes: bytes.length };
+      },
+      restore: async (name) => {
+        const bytes = await keeper.read(name);
+        if (bytes) await this.restore(bytes);
+        return bytes !== null;
+      },
+      remove: (name) => keeper.remove(name),
+      list: () => keeper.list(),
+    };
+  }
+
+  /** The session; a new one where the contents of the old one cannot be trusted. */
+  async #wholeSession(): Promise<Session> {
+    if (this.#sessionBroken) await this.#renewSession(this.#cache);
+    return this.#session;
   }
 
   async #renewSession(cache: CacheOptions): Promise<void> {

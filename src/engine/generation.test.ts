@@ -2,20 +2,19 @@
  * One answer over a scripted session: it stands in for the model, not for the GPU, so that tokens come which no small
  * model would choose at the right moment, and so that failures come at all.
  */
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { CacheFullError } from '../cache/errors.ts';
-import type { Occupancy } from '../cache/occupancy.ts';
-import type { GenerateOptions, PrefillOptions, Session } from '../model/session_types.ts';
+import type { GenerateOptions, PrefillOptions } from '../model/session_types.ts';
 import type { ChatMessage } from './api.ts';
 import { ChatText } from './chat_text.ts';
 import { Conversation } from './conversation.ts';
-import { type Answer, answer } from './generation.ts';
+import { type Answer, type AnsweringSession, answer } from './generation.ts';
 import { readRequest } from './request.ts';
 import { openMicro } from './test_engine.ts';
 
 const CHUNK = 8;
 
-class ScriptedSession implements Session {
+class ScriptedSession implements AnsweringSession {
   position = 0;
   readonly context = 200;
   /** Tokens to yield, by answer; an Error is thrown in their place. */
@@ -48,16 +47,10 @@ class ScriptedSession implements Session {
     }
   }
 
-  occupancy(): Occupancy {
-    throw new Error('not scripted');
-  }
-
   reset(): void {
     this.position = 0;
     this.#pending = false;
   }
-
-  destroy(): void {}
 }
 
 let text: ChatText;
@@ -70,6 +63,7 @@ beforeAll(async () => {
 interface Run {
   readonly answer: Promise<Answer>;
   readonly pieces: readonly string[];
+  readonly thoughts: readonly string[];
 }
 
 function chat() {
@@ -77,10 +71,12 @@ function chat() {
   const conversation = new Conversation((words) => text.tokenizer.encode(words));
   const ask = (messages: readonly ChatMessage[], extra: object = {}, signal = new AbortController().signal): Run => {
     const pieces: string[] = [];
-    const listener = { onPrefill: () => {}, onText: (piece: string) => pieces.push(piece) };
+    const thoughts: string[] = [];
+    const onThought = (piece: string) => thoughts.push(piece);
+    const listener = { onPrefill: () => {}, onText: (piece: string) => pieces.push(piece), onThought };
     const settings = readRequest({ messages, ...extra }, 'Micro');
     const task = { session, conversation, text, settings, signal, askedAt: performance.now(), listener };
-    return { answer: answer(task), pieces };
+    return { answer: answer(task), pieces, thoughts };
   };
   return { session, conversation, ask };
 }
@@ -196,4 +192,34 @@ test('an abort between reading and writing leaves nothing to read', async () => 
   // Once answered, the same chat is another answer and is read anew.
   session.script = [endOfTurn()];
   expect((await ask([question]).answer).cachedTokens).toBe(0);
+});
+
+test('tells a thought from the answer, also where tokens end inside a tag', async () => {
+  const { session, conversation, ask } = chat();
+  const raw = '<think>\nŁódź?\n</think>\n\nYes 🛶';
+  session.script = [...text.tokenizer.encode(raw), endOfTurn()];
+  const { answer: made, pieces, thoughts } = ask([question]);
+  await made;
+  expect(thoughts.join('')).toBe('Łódź?');
+  expect(pieces.join('')).toBe('Yes 🛶');
+  // The cache holds the thought, whatever is shown of it.
+  expect(conversation.save().text).toContain(raw);
+});
+
+test('knows a thought that the template opens', async () => {
+  const { session, ask } = chat();
+  const render = text.render.bind(text);
+  const opening = vi.spyOn(text, 'render').mockImplementation((messages) => `${render(messages)}<think>\n`);
+  session.script = [...text.tokenizer.encode('Hm.\n</think>\nNo.'), endOfTurn()];
+  const { answer: made, pieces, thoughts } = ask([question]);
+  await made;
+  opening.mockRestore();
+  expect([thoughts.join(''), pieces.join('')]).toEqual(['Hm.', 'No.']);
+});
+
+test('tools are refused where the template knows none', async () => {
+  const { session, ask } = chat();
+  const tools = [{ type: 'function', function: { name: 'now' } }];
+  await expect(ask([question], { tools }).answer).rejects.toMatchObject({ name: 'RequestError', param: 'tools' });
+  expect(session.reads).toEqual([]);
 });

@@ -10,16 +10,22 @@ import type { ChatText } from './chat_text.ts';
 import type { Conversation, ReadPlan } from './conversation.ts';
 import type { ChatSettings } from './request.ts';
 import { StopStrings } from './stop_strings.ts';
+import { CLOSING, OPENING, type Parted, ThoughtSplitter } from './thinking.ts';
 
 /** Hears of an answer while it is made. */
 export interface AnswerListener {
   /** Prompt tokens read so far, of those that must be read. */
   onPrefill(done: number, total: number): void;
   onText(text: string): void;
+  /** What the model thinks before it answers, without the tags around it. */
+  onThought(thought: string): void;
 }
 
+/** What an answer needs of a session. */
+export type AnsweringSession = Pick<Session, 'position' | 'context' | 'prefill' | 'generate' | 'reset'>;
+
 export interface AnswerTask {
-  readonly session: Session;
+  readonly session: AnsweringSession;
   readonly conversation: Conversation;
   readonly text: ChatText;
   readonly settings: ChatSettings;
@@ -56,7 +62,7 @@ interface Written {
  */
 export async function answer(task: AnswerTask): Promise<Answer> {
   const { session, conversation, settings, askedAt } = task;
-  const plan = conversation.plan(task.text.render(settings.messages));
+  const plan = conversation.plan(task.text.render(settings.messages, settings.tools));
   const promptTokens = plan.cached + plan.rest.length;
   const room = session.context - promptTokens;
   if (room < 1) throw tooLong(promptTokens, session.context);
@@ -64,7 +70,7 @@ export async function answer(task: AnswerTask): Promise<Answer> {
   const complete = await readPrompt(task, plan);
   const readAt = performance.now();
   const written: Written = complete
-    ? await write(task, Math.min(settings.maxTokens ?? room, room))
+    ? await write(task, plan, Math.min(settings.maxTokens ?? room, room))
     : { reason: 'stop', aborted: true, tokens: 0, firstAt: readAt, lastAt: readAt };
   const { tokens, firstAt, lastAt } = written;
   return {
@@ -100,6 +106,7 @@ async function readPrompt(task: AnswerTask, plan: ReadPlan): Promise<boolean> {
     session.reset();
     conversation.clear();
   }
+  conversation.hear(task.settings.messages);
   if (plan.rest.length === 0) return true;
   try {
     await session.prefill(plan.rest, { signal, onProgress: (done) => listener.onPrefill(done, plan.rest.length) });
@@ -112,11 +119,11 @@ async function readPrompt(task: AnswerTask, plan: ReadPlan): Promise<boolean> {
   return !signal.aborted;
 }
 
-async function write(task: AnswerTask, maxTokens: number): Promise<Written> {
+async function write(task: AnswerTask, plan: ReadPlan, maxTokens: number): Promise<Written> {
   const { session, conversation, text, settings, signal } = task;
   // A stop string ends the answer like an abort: tokens of steps under way still enter the conversation.
   const ending = new AbortController();
-  const stream = new AnswerText(task, () => ending.abort());
+  const stream = new AnswerText(task, plan.rendered.trimEnd().endsWith(OPENING), () => ending.abort());
   let tokens = 0;
   let stopToken = false;
   let firstAt = 0;
@@ -151,36 +158,43 @@ class AnswerText {
   stopped = false;
   readonly #detokenizer: Detokenizer;
   readonly #stops: StopStrings;
+  readonly #splitter: ThoughtSplitter;
   readonly #task: AnswerTask;
   readonly #onStop: () => void;
 
-  constructor(task: AnswerTask, onStop: () => void) {
+  /** @param thinking true where the prompt opened a thought */
+  constructor(task: AnswerTask, thinking: boolean, onStop: () => void) {
     this.#task = task;
     this.#onStop = onStop;
     this.#detokenizer = new Detokenizer(task.text.tokenizer);
     this.#stops = new StopStrings(task.settings.stops);
+    this.#splitter = new ThoughtSplitter(thinking);
   }
 
   push(id: number): void {
-    this.#take(this.#detokenizer.push(id));
+    const { text, raw } = this.#detokenizer.push(id);
+    // Where the tags are special tokens they are no text, and yet they part it.
+    this.#take({ text: raw === OPENING || raw === CLOSING ? raw : text, raw });
   }
 
   flush(): void {
     this.#take(this.#detokenizer.flush());
-    if (!this.stopped) this.#show(this.#stops.flush());
+    if (!this.stopped) this.#show(this.#splitter.push(this.#stops.flush()));
+    this.#show(this.#splitter.flush());
   }
 
   #take(piece: { readonly text: string; readonly raw: string }): void {
     this.#task.conversation.addText(piece.raw);
     if (this.stopped) return;
     const released = this.#stops.push(piece.text);
-    this.#show(released.text);
+    this.#show(this.#splitter.push(released.text));
     if (!released.stopped) return;
     this.stopped = true;
     this.#onStop();
   }
 
-  #show(text: string): void {
+  #show({ thought, text }: Parted): void {
+    if (thought !== '') this.#task.listener.onThought(thought);
     if (text !== '') this.#task.listener.onText(text);
   }
 }

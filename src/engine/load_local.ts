@@ -1,8 +1,9 @@
 /** Opens the device that a model needs and brings the model to it: for chats and for measurements alike. */
 import type { CachePolicy } from '../cache/policy.ts';
-import { lowRankUpdates } from '../formats/low_rank.ts';
 import type { ModelFiles } from '../formats/model_folder.ts';
+import { nativeFormat } from '../formats/pack.ts';
 import type { TensorInfo } from '../formats/tensor.ts';
+import { commonFormat, heldBytes, type WeightChoice } from '../formats/weight_choice.ts';
 import { type DeviceNeed, type Gpu, type OpenGpuOptions, openGpu } from '../gpu/device.ts';
 import { describeModel, type GpuModel, loadModel } from '../model/load.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -14,8 +15,8 @@ export interface LoadLocalOptions {
   readonly gpu: OpenGpuOptions['gpu'];
   readonly files: ModelFiles;
   readonly device?: DeviceOptions;
-  /** native (default): as stored. f32: dequantised, for checks. */
-  readonly weights?: 'native' | 'f32';
+  /** Default: see `defaultWeights`. */
+  readonly weights?: WeightChoice;
   /** Whose weights are loaded; default the model's own. */
   readonly policy?: CachePolicy;
   readonly onUpload?: (done: number, total: number) => void;
@@ -30,7 +31,7 @@ export interface LocalModel {
 
 /** @throws DeviceError, UnsupportedModelError, FormatError; the signal's reason when it fires */
 export async function loadLocal(options: LoadLocalOptions): Promise<LocalModel> {
-  const { files, device = {}, weights = 'native', policy, onUpload, onCompile, signal } = options;
+  const { files, device = {}, weights = defaultWeights(files), policy, onUpload, onCompile, signal } = options;
   signal?.throwIfAborted();
   const { activations, ...adapter } = device;
   const gpu = await openGpu({ gpu: options.gpu, need: deviceNeed(files, weights), ...adapter });
@@ -62,7 +63,7 @@ export interface EvaluationModel {
 export async function loadForEvaluation(options: {
   readonly gpu: OpenGpuOptions['gpu'];
   readonly files: ModelFiles;
-  readonly weights: 'native' | 'f32';
+  readonly weights: WeightChoice;
   readonly activations: 'int8' | 'f32';
   readonly policy: CachePolicy;
 }): Promise<EvaluationModel> {
@@ -88,28 +89,32 @@ function joinedKey(name: string): string {
   return name.replace(/self_attn\.[qkv]_proj/, 'self_attn.qkv').replace(/mlp\.(gate|up)_proj/, 'mlp.gate_up');
 }
 
-/** Bytes of a tensor on the GPU: BF16 becomes f32, everything does where asked; else nothing grows. */
-function gpuBytes(info: TensorInfo, weights: 'native' | 'f32'): number {
-  if (weights === 'native' && info.type !== 'BF16') return info.byteLength;
-  return 4 * info.shape.reduce((product, size) => product * size, 1);
-}
-
-/** Bytes of a tensor in w8, the form of projections that were merged with an update: 34 for 32 elements. */
-function mergedBytes(info: TensorInfo): number {
-  return (34 / 32) * info.shape.reduce((product, size) => product * size, 1);
+/**
+ * How weights are held unless the caller says: those of a GGUF file as they are, since whoever made it chose; the 16 or
+ * 32 bits of a safetensors checkpoint in w8, a half or a quarter of its size.
+ */
+export function defaultWeights({ checkpoint }: ModelFiles): WeightChoice {
+  return checkpoint.format === 'gguf' ? 'native' : 'w8';
 }
 
 /** The largest weight buffer of a checkpoint. The cache's pools grow on their own account. */
-export function deviceNeed(files: ModelFiles, weights: 'native' | 'f32'): DeviceNeed {
+export function deviceNeed(files: ModelFiles, weights: WeightChoice): DeviceNeed {
   const { checkpoint, sidecar } = files;
-  const updates = sidecar ? lowRankUpdates(sidecar, checkpoint) : null;
-  const merged = new Set([...(updates?.byWeight.keys() ?? [])].map(joinedKey));
-  const sizes = new Map<string, number>();
+  const { dms, updates } = describeModel(files);
+  const joined = new Map<string, TensorInfo[]>();
   for (const info of checkpoint.tensors.values()) {
+    if (nativeFormat(info.type) === null) continue;
     const key = joinedKey(info.name);
-    const grown = weights === 'native' && merged.has(key) ? mergedBytes(info) : 0;
-    sizes.set(key, (sizes.get(key) ?? 0) + Math.max(gpuBytes(info, weights), grown));
+    joined.set(key, [...(joined.get(key) ?? []), info]);
   }
-  const largest = Math.max(0, ...sizes.values());
+  const merged = new Set(sidecar ? [...(updates?.byWeight.keys() ?? [])].map(joinedKey) : []);
+  const sizes = [...joined].map(([key, infos]) => {
+    const { format } = commonFormat(infos, weights, dms?.variant === 'borrow' && key.includes('self_attn.qkv'));
+    // Projections that were merged with an update are held in w8, unless all is f32.
+    const formats = merged.has(key) && weights !== 'f32' ? ([format, 'w8'] as const) : [format];
+    const bytes = formats.map((one) => infos.reduce((sum, info) => sum + heldBytes(info, one), 0));
+    return Math.max(...bytes);
+  });
+  const largest = Math.max(0, ...sizes);
   return { bindingBytes: largest, bufferBytes: largest };
 }

@@ -3,13 +3,18 @@ import { FormatError } from '../formats/errors.ts';
 import { MANIFEST_NAME } from '../formats/manifest.ts';
 import { type ModelFiles, openGgufModel, openModel } from '../formats/model_folder.ts';
 import { blobFile, blobFileSet } from '../store/blob.ts';
+import type { Disk } from '../store/disk.ts';
 import { DownloadError, httpFile, httpFileSet } from '../store/http.ts';
+import { tokenizerAddress, withTokenizerOf } from '../store/hub_address.ts';
+import { keptModel } from '../store/kept_model.ts';
 import { loadCounter, withProgress } from '../store/progress.ts';
 
 export interface OpenModelOptions {
   /** Bytes of weights read so far, while they are read. */
   readonly onBytes?: (loaded: number, total: number) => void;
   readonly signal?: AbortSignal;
+  /** Where downloads are kept, so that the next load needs no network; without it nothing is. */
+  readonly disk?: Disk | null;
 }
 
 /**
@@ -21,16 +26,27 @@ export function openModelAt(model: string | readonly File[], options: OpenModelO
   return typeof model === 'string' ? openAddress(model, options) : openChosen(model, options);
 }
 
-async function openAddress(address: string, { onBytes = () => {}, signal }: OpenModelOptions): Promise<ModelFiles> {
+async function openAddress(address: string, options: OpenModelOptions): Promise<ModelFiles> {
+  const { onBytes = () => {}, signal, disk } = options;
   const counter = loadCounter(onBytes);
-  const opening = { onTotal: counter.onTotal, ...(signal ? { signal } : {}) };
+  const aborting = signal ? { signal } : {};
+  const counting = { onBytes: counter.onBytes };
+  const kept = disk ? await keptModel(address, { disk, ...counting }) : null;
+  const onTotal = (bytes: number): void => {
+    kept?.expectTotal(bytes);
+    counter.onTotal(bytes);
+  };
   if (!new URL(address).pathname.endsWith('.gguf')) {
-    return openModel(httpFileSet(address, { onBytes: counter.onBytes }), opening);
+    const files = kept ?? httpFileSet(address, counting);
+    const other = tokenizerAddress(address);
+    if (other === null) return openModel(files, { onTotal, ...aborting });
+    const base = disk ? await keptModel(other, { disk }) : httpFileSet(other);
+    return openModel(withTokenizerOf(files, base), { onTotal, ...aborting });
   }
-  const source = await httpFile(address, { onBytes: counter.onBytes, ...(signal ? { signal } : {}) });
+  const source = await (kept ? kept.open('', signal) : httpFile(address, { ...counting, ...aborting }));
   if (!source) throw new DownloadError(address, 404, 'there is no such file. Check the address.');
-  counter.onTotal(source.size);
-  return openGgufModel(source, signal ? { signal } : {});
+  onTotal(source.size);
+  return openGgufModel(source, aborting);
 }
 
 async function openChosen(files: readonly File[], { onBytes = () => {}, signal }: OpenModelOptions) {

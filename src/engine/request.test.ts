@@ -54,7 +54,7 @@ test('honours every option', () => {
 });
 
 test('an unknown option is refused by its name, with those that exist', () => {
-  for (const [key, value] of Object.entries({ n: 1, tools: [], logprobs: true, Temperature: 0 })) {
+  for (const [key, value] of Object.entries({ n: 1, functions: [], logprobs: true, Temperature: 0 })) {
     const error = refusal({ messages, [key]: value });
     expect(error.param).toBe(key);
     expect(error.message).toContain(key);
@@ -90,7 +90,7 @@ test.each([
   ['model', 'other'],
   ['messages', []],
   ['messages', 'hi'],
-  ['messages', [{ role: 'tool', content: 'x' }]],
+  ['messages', [{ role: 'robot', content: 'x' }]],
   ['messages', [{ role: 'user', content: [{ type: 'text', text: 'x' }] }]],
   ['messages', ['x']],
 ])('refuses %s = %j', (key, value) => {
@@ -102,4 +102,22 @@ test.each([
 test('two different limits are refused', () => {
   expect(refusal({ messages, max_tokens: 1, max_completion_tokens: 2 }).message).toContain('differ');
   expect(refusal(null).param).toBe('messages');
+});
+
+test('tools, calls and what they gave back reach the template as they are', () => {
+  const tools = [{ type: 'function', function: { name: 'now', parameters: { type: 'object' } } }] as const;
+  const call = { id: 'c1', type: 'function', function: { name: 'now', arguments: '{}' } };
+  const asked = [
+    ...messages,
+    { role: 'assistant', content: null, tool_calls: [call] },
+    { role: 'tool', content: '12:00', tool_call_id: 'c1' },
+  ];
+  const settings = readRequest({ messages: asked, tools }, 'm');
+  expect(settings.tools).toEqual(tools);
+  expect(settings.messages).toEqual([...messages, { ...asked[1], content: '' }, asked[2]]);
+  expect(readRequest({ messages, tools: [] }, 'm').tools).toBeNull();
+  expect(refusal({ messages, tools: [{ name: 'now' }] }).param).toBe('tools');
+  expect(refusal({ messages: [{ role: 'tool', content: 'x', tool_call_id: 1 }] }).message).toContain('tool_call_id');
+  expect(refusal({ messages: [{ role: 'user', content: 'x', tool_calls: [call] }] }).param).toBe('tool_calls');
+  expect(refusal({ messages: [{ role: 'assistant', content: null }] }).message).toContain('content must be a text');
 });

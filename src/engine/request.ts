@@ -3,7 +3,7 @@
  * request is data from outside, so nothing about it is taken for granted.
  */
 import type { Sampling } from '../model/session_types.ts';
-import type { ChatMessage, ChatRequest } from './api.ts';
+import type { ChatMessage, ChatRequest, ToolCall, ToolDescription } from './api.ts';
 import { RequestError } from './errors.ts';
 
 /** What is asked for, with defaults filled in. */
@@ -15,6 +15,8 @@ export interface ChatSettings {
   readonly maxTokens: number | null;
   readonly sampling: Sampling;
   readonly stops: readonly string[];
+  /** Null: none. */
+  readonly tools: readonly ToolDescription[] | null;
 }
 
 /**
@@ -37,9 +39,15 @@ const ACCEPTED: Readonly<Record<keyof ChatRequest, true>> = {
   repetition_penalty: true,
   seed: true,
   stop: true,
+  tools: true,
 };
 
-const ROLES = ['system', 'user', 'assistant'] as const;
+const ROLES = ['system', 'user', 'assistant', 'tool'] as const;
+/** Fields that only messages of one role have. */
+const OWN: Readonly<Record<string, readonly string[]>> = {
+  assistant: ['reasoning_content', 'tool_calls'],
+  tool: ['tool_call_id'],
+};
 const MAX_STOPS = 16;
 const MAX_U32 = 0xffff_ffff;
 
@@ -81,7 +89,8 @@ function flag(fields: Fields, key: string): boolean {
   throw new RequestError(key, `${key} must be true or false, not ${JSON.stringify(value)}.`);
 }
 
-function readMessages(value: unknown): ChatMessage[] {
+/** Checks the messages of a request. @throws RequestError */
+export function readMessages(value: unknown): ChatMessage[] {
   if (!Array.isArray(value) || value.length === 0) {
     throw new RequestError('messages', 'messages must be a list of at least one message.');
   }
@@ -90,16 +99,57 @@ function readMessages(value: unknown): ChatMessage[] {
     if (!isFields(message)) throw new RequestError('messages', `${where} must be an object with role and content.`);
     // A completion's own message has `refusal: null`, and is meant to be sent back.
     const { refusal, ...asked } = message;
-    refuseOthers(refusal === null ? asked : message, ['role', 'content'], where);
+    refuseOthers(refusal === null ? asked : message, ['role', 'content', ...(OWN[String(message.role)] ?? [])], where);
     const role = ROLES.find((one) => one === message.role);
     if (!role) {
       throw new RequestError('messages', `${where}.role must be ${ROLES.join(', ')}, not ${String(message.role)}.`);
     }
-    if (typeof message.content !== 'string') {
+    const calls = readCalls(message.tool_calls, `${where}.tool_calls`);
+    // OpenAI's answers that are nothing but calls have no content.
+    const content = message.content === null && calls ? '' : message.content;
+    if (typeof content !== 'string') {
       throw new RequestError('messages', `${where}.content must be a text; parts and images are not supported.`);
     }
-    return { role, content: message.content };
+    const thought = optionalText(message, 'reasoning_content', where);
+    const call = optionalText(message, 'tool_call_id', where);
+    return {
+      ...{ role, content },
+      ...(thought === null ? {} : { reasoning_content: thought }),
+      ...(calls ? { tool_calls: calls } : {}),
+      ...(call === null ? {} : { tool_call_id: call }),
+    };
   });
+}
+
+function optionalText(message: Fields, key: string, where: string): string | null {
+  const value = message[key] ?? null;
+  if (value === null || typeof value === 'string') return value;
+  throw new RequestError('messages', `${where}.${key} must be a text.`);
+}
+
+function readCalls(value: unknown, where: string): ToolCall[] | null {
+  if (value === undefined || value === null) return null;
+  if (!Array.isArray(value)) throw new RequestError('messages', `${where} must be a list.`);
+  return value.map((call: unknown, i) => {
+    const made = isFields(call) && isFields(call.function) ? call.function : null;
+    if (!isFields(call) || typeof call.id !== 'string' || typeof made?.name !== 'string') {
+      throw new RequestError('messages', `${where}[${i}] must have an id and a function with a name.`);
+    }
+    if (typeof made.arguments !== 'string') {
+      throw new RequestError('messages', `${where}[${i}].function.arguments must be a text of JSON.`);
+    }
+    return { id: call.id, type: 'function', function: { name: made.name, arguments: made.arguments } };
+  });
+}
+
+function readTools(value: unknown): ToolDescription[] | null {
+  if (value === undefined) return null;
+  const described = (tool: unknown): tool is ToolDescription =>
+    isFields(tool) && tool.type === 'function' && isFields(tool.function) && typeof tool.function.name === 'string';
+  if (!Array.isArray(value) || !value.every(described)) {
+    throw new RequestError('tools', 'tools must be a list of { type: "function", function: { name, ... } }.');
+  }
+  return value.length > 0 ? value : null;
 }
 
 function readStops(value: unknown): string[] {
@@ -166,5 +216,6 @@ export function readRequest(request: unknown, modelName: string): ChatSettings {
     maxTokens: readMaxTokens(request),
     sampling: readSampling(request),
     stops: readStops(request.stop),
+    tools: readTools(request.tools),
   };
 }

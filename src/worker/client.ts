@@ -5,7 +5,18 @@
 import { type Endpoint, proxy, type Remote, transfer, wrap } from 'comlink';
 import type { Occupancy } from '../cache/occupancy.ts';
 import type { CachePolicy } from '../cache/policy.ts';
-import type { ChatChunk, ChatRequest, Engine, EngineInfo, EngineOptions, RequestOptions } from '../engine/api.ts';
+import type {
+  ChatChunk,
+  ChatMessage,
+  ChatRequest,
+  Engine,
+  EngineInfo,
+  EngineOptions,
+  RequestOptions,
+  Retention,
+  ServerOptions,
+  Snapshots,
+} from '../engine/api.ts';
 import { Channel } from '../engine/channel.ts';
 import { ChatCompletions } from '../engine/completions.ts';
 import { type ChatAbort, type ChatEvent, type EngineHost, type Outcome, unpackError } from './protocol.ts';
@@ -19,12 +30,18 @@ export interface Thread {
 }
 
 /**
- * Loads a model in a worker.
- * @throws the errors of loading, by `name`: DeviceError (fault, remedy), DownloadError (url, status), FormatError,
- *   UnsupportedModelError, TextError, PolicyError; the signal's reason when it fires
+ * Loads a model in a worker, or, given a `baseURL`, speaks to a server.
+ * @throws ServerError (url, status) for a server; for a model the errors of loading, by `name`: DeviceError (fault,
+ *   remedy), DownloadError (url, status), FormatError, UnsupportedModelError, TextError, PolicyError; the signal's
+ *   reason when it fires
  */
-export async function createEngine(options: EngineOptions): Promise<Engine> {
+export async function createEngine(options: EngineOptions | ServerOptions): Promise<Engine> {
   options.signal?.throwIfAborted();
+  if ('baseURL' in options) {
+    // Few pages want it, so that it is loaded when one does.
+    const { createServerEngine } = await import('../engine/server_engine.ts');
+    return createServerEngine(options);
+  }
   return connectEngine(startWorker(), options);
 }
 
@@ -43,7 +60,7 @@ function startWorker(): Thread {
 
 /** Loads a model at the other end of an endpoint where a host is exposed; ends the thread when that fails. */
 export async function connectEngine(thread: Thread, options: EngineOptions): Promise<Engine> {
-  const { model, device, cache, onProgress, signal } = options;
+  const { model, weights, device, cache, onProgress, signal } = options;
   const host = wrap<EngineHost>(thread.endpoint);
   thread.crashed.catch(() => undefined);
   let cancel = (): void => {};
@@ -58,6 +75,7 @@ export async function connectEngine(thread: Thread, options: EngineOptions): Pro
   try {
     const wire = {
       model: typeof model === 'string' ? new URL(model, globalThis.location?.href).href : [...model],
+      ...(weights ? { weights } : {}),
       ...(device ? { device } : {}),
       ...(cache ? { cache } : {}),
     };
@@ -84,6 +102,14 @@ class RemoteEngine implements Engine {
   readonly info: EngineInfo;
   readonly chat = { completions: new ChatCompletions((request, options) => this.#start(request, options)) };
   readonly lost: Promise<string>;
+  readonly snapshots: Snapshots = {
+    save: (name) => this.#ask(() => this.#host.saveSnapshot(name)),
+    restore: (name) => this.#ask(() => this.#host.restoreSnapshot(name)),
+    remove: async (name) => {
+      await this.#ask(() => this.#host.removeSnapshot(name));
+    },
+    list: () => this.#ask(() => this.#host.listSnapshots()),
+  };
   readonly #thread: Thread;
   readonly #host: Remote<EngineHost>;
   readonly #streams = new Set<Channel<ChatChunk>>();
@@ -119,6 +145,24 @@ class RemoteEngine implements Engine {
 
   async setPolicy(policy: CachePolicy): Promise<void> {
     await this.#ask(() => this.#host.setPolicy(policy));
+  }
+
+  countTokens(messages: readonly ChatMessage[]): Promise<number> {
+    return this.#ask(() => this.#host.countTokens(messages));
+  }
+
+  retention(): Promise<Retention> {
+    return this.#ask(() => this.#host.retention());
+  }
+
+  snapshot(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#ask(() => this.#host.snapshot());
+  }
+
+  async restore(snapshot: Uint8Array): Promise<void> {
+    // The caller keeps its bytes: what is handed over is a copy.
+    const bytes = snapshot.slice();
+    await this.#ask(() => this.#host.restore(transfer(bytes, [bytes.buffer])));
   }
 
   async reset(): Promise<void> {

@@ -1,7 +1,10 @@
 /** The worker's side: opens the model, owns the engine, sends chunks. It answers with outcomes and never throws. */
+import { transfer } from 'comlink';
 import type { ChatRequest, LoadProgress } from '../engine/api.ts';
 import { createLocalEngine, type EngineAtHand, type LocalEngineOptions } from '../engine/engine.ts';
 import { openModelAt } from '../engine/open_model.ts';
+import type { Disk } from '../store/disk.ts';
+import { diskKeeper } from '../store/disk_keeper.ts';
 import { defined } from '../util/assert.ts';
 import {
   type ChatAbort,
@@ -23,6 +26,14 @@ async function outcome<T>(work: () => Promise<T>): Promise<Outcome<T>> {
   }
 }
 
+/** The same for work that gives nothing. */
+function done(work: () => Promise<void>): Promise<Outcome<null>> {
+  return outcome(async () => {
+    await work();
+    return null;
+  });
+}
+
 /** Lets the first and the last figure of each stage through, and a few between. */
 function thinned(report: (progress: LoadProgress) => void): (progress: LoadProgress) => void {
   let stage = '';
@@ -37,8 +48,18 @@ function thinned(report: (progress: LoadProgress) => void): (progress: LoadProgr
   };
 }
 
-/** @param gpu asked for when a model is loaded: `navigator.gpu` in a worker */
-export function createHost(gpu: () => LocalEngineOptions['gpu']): EngineHost {
+/** Asked for when a model is loaded. */
+export interface HostParts {
+  /** `navigator.gpu` in a worker. */
+  readonly gpu: () => LocalEngineOptions['gpu'];
+  /** Where downloads are kept; null where nothing can be. */
+  readonly disk?: () => Promise<Disk | null>;
+  /** Where the memories of chats are kept; in memory where there is none. */
+  readonly snapshots?: () => Promise<Disk | null>;
+}
+
+export function createHost({ gpu, disk, snapshots = async () => null }: HostParts): EngineHost {
+  const keeper = diskKeeper(snapshots);
   let engine: EngineAtHand | null = null;
   const current = (): EngineAtHand => defined(engine, 'the engine: load comes first, and destroy last');
 
@@ -65,12 +86,14 @@ export function createHost(gpu: () => LocalEngineOptions['gpu']): EngineHost {
       outcome(async () => {
         const tell = thinned(onProgress);
         const onBytes = (done: number, total: number) => tell({ stage: 'download', done, total });
-        const files = await openModelAt(options.model, { onBytes });
-        const { device, cache } = options;
+        const files = await openModelAt(options.model, { onBytes, disk: (await disk?.()) ?? null });
+        const { weights, device, cache } = options;
         engine = await createLocalEngine({
           gpu: gpu(),
           files,
           onProgress: tell,
+          keeper,
+          ...(weights ? { weights } : {}),
           ...(device ? { device } : {}),
           ...(cache ? { cache } : {}),
         });
@@ -78,18 +101,24 @@ export function createHost(gpu: () => LocalEngineOptions['gpu']): EngineHost {
       }),
     chat: (request, port) => outcome(() => pump(request, port).then(() => null)),
     occupancy: () => outcome(() => current().occupancy()),
-    setPolicy: (policy) =>
-      outcome(() =>
-        current()
-          .setPolicy(policy)
-          .then(() => null),
-      ),
-    reset: () =>
-      outcome(() =>
-        current()
-          .reset()
-          .then(() => null),
-      ),
+    setPolicy: (policy) => done(() => current().setPolicy(policy)),
+    countTokens: (messages) => outcome(() => current().countTokens(messages)),
+    retention: async () => {
+      const counted = await outcome(() => current().retention());
+      if (!counted.ok) return counted;
+      const { holders, perLayer, messages } = counted.value;
+      return transfer(counted, [holders.buffer, perLayer.buffer, messages.buffer]);
+    },
+    snapshot: async () => {
+      const taken = await outcome(() => current().snapshot());
+      return taken.ok ? transfer(taken, [taken.value.buffer]) : taken;
+    },
+    restore: (snapshot) => done(() => current().restore(snapshot)),
+    saveSnapshot: (name) => outcome(() => current().snapshots.save(name)),
+    restoreSnapshot: (name) => outcome(() => current().snapshots.restore(name)),
+    removeSnapshot: (name) => done(() => current().snapshots.remove(name)),
+    listSnapshots: () => outcome(() => current().snapshots.list()),
+    reset: () => done(() => current().reset()),
     lost: () => current().lost,
     destroy: () =>
       outcome(async () => {

@@ -1,10 +1,19 @@
 /** What crosses between page and worker. Types, and the two ways of an error; nothing here does any work. */
 import type { Occupancy } from '../cache/occupancy.ts';
 import type { CachePolicy } from '../cache/policy.ts';
-import type { ChatChunk, ChatRequest, EngineInfo, EngineOptions, LoadProgress } from '../engine/api.ts';
+import type {
+  ChatChunk,
+  ChatMessage,
+  ChatRequest,
+  EngineInfo,
+  EngineOptions,
+  LoadProgress,
+  Retention,
+  SnapshotFile,
+} from '../engine/api.ts';
 
 /** The engine's options that can be cloned; `model` is an absolute address or files. */
-export type WireOptions = Pick<EngineOptions, 'model' | 'device' | 'cache'>;
+export type WireOptions = Pick<EngineOptions, 'model' | 'weights' | 'device' | 'cache'>;
 
 /** An error with the fields by which a page chooses its words: fault, remedy, reason, param, status and the like. */
 export interface WireError {
@@ -33,6 +42,15 @@ export interface EngineHost {
   chat(request: ChatRequest, port: MessagePort): Promise<Outcome<null>>;
   occupancy(): Promise<Outcome<Occupancy>>;
   setPolicy(policy: CachePolicy): Promise<Outcome<null>>;
+  countTokens(messages: readonly ChatMessage[]): Promise<Outcome<number>>;
+  retention(): Promise<Outcome<Retention>>;
+  /** The bytes are handed over, both ways: the sender's are gone. */
+  snapshot(): Promise<Outcome<Uint8Array<ArrayBuffer>>>;
+  restore(snapshot: Uint8Array): Promise<Outcome<null>>;
+  saveSnapshot(name: string): Promise<Outcome<{ readonly bytes: number }>>;
+  restoreSnapshot(name: string): Promise<Outcome<boolean>>;
+  removeSnapshot(name: string): Promise<Outcome<null>>;
+  listSnapshots(): Promise<Outcome<readonly SnapshotFile[]>>;
   reset(): Promise<Outcome<null>>;
   /** Resolves when the device is gone. */
   lost(): Promise<string>;

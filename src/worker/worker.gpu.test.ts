@@ -23,10 +23,7 @@ interface TestThread extends Thread {
 /** A thread that is none: host and client share this one, and all that they say to each other is cloned. */
 function openThread(): TestThread {
   const { port1, port2 } = new MessageChannel();
-  expose(
-    createHost(() => dawn),
-    port1,
-  );
+  expose(createHost({ gpu: () => dawn }), port1);
   let crash: (cause: Error) => void = () => {};
   const crashed = new Promise<never>((_, reject) => {
     crash = reject;

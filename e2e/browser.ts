@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { source as axeSource } from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { ROOT } from '../scripts/build.mjs';
 import { launchOptions } from '../scripts/chromium.mjs';
@@ -146,21 +147,42 @@ export class LethePage {
     return this.answers.nth(turns).innerText();
   }
 
-  /** Waits until the first answer has been shown at `count` different lengths: it streams. Every change is seen. */
-  async untilStreamed(count: number): Promise<void> {
-    await this.answers.first().waitFor({ state: 'attached' });
-    await this.answers.first().evaluate((answer, count) => {
+  /**
+   * Begins to watch at how many different lengths the first answer is shown; call it before the message is sent, so
+   * that an answer that is written fast is not missed.
+   */
+  async watchStream(): Promise<void> {
+    await this.page.evaluate(() => {
+      const deepFind = (root: Document | ShadowRoot | Element, selector: string): Element | null => {
+        const here = root.querySelector(selector);
+        if (here) return here;
+        for (const element of root.querySelectorAll('*')) {
+          const found = element.shadowRoot && deepFind(element.shadowRoot, selector);
+          if (found) return found;
+        }
+        return null;
+      };
       const lengths = new Set<number>();
-      return new Promise<void>((resolve) => {
-        const observer = new MutationObserver(() => {
-          lengths.add(answer.textContent?.length ?? 0);
-          if (lengths.size < count) return;
-          observer.disconnect();
-          resolve();
-        });
-        observer.observe(answer, { childList: true, characterData: true, subtree: true });
-      });
-    }, count);
+      Object.assign(window, { streamedLengths: lengths });
+      const look = (): void => {
+        if (Reflect.get(window, 'streamedLengths') !== lengths) return;
+        const turn = deepFind(document, 'lethe-turn[data-role=assistant]');
+        const length = turn && deepFind(turn.shadowRoot ?? turn, '.answer')?.textContent?.length;
+        if (length) lengths.add(length);
+        requestAnimationFrame(look);
+      };
+      look();
+    });
+  }
+
+  /** Waits until the watch has seen the answer at `count` different lengths: it streams. */
+  async untilStreamed(count: number): Promise<void> {
+    const enough = (count: number): boolean => {
+      const lengths: unknown = Reflect.get(window, 'streamedLengths');
+      return lengths instanceof Set && lengths.size >= count;
+    };
+    await this.page.waitForFunction(enough, count, { timeout: LOAD_TIMEOUT_MS });
+    await this.page.evaluate(() => Reflect.deleteProperty(window, 'streamedLengths'));
   }
 
   /** Sets the longest answer in the dialog, as a person would; in tokens. */
@@ -202,9 +224,38 @@ export class LethePage {
     return canvas.evaluate((element) => (element instanceof HTMLCanvasElement ? element.toDataURL() : ''));
   }
 
+  /** What axe finds serious or worse on the page, by rule and place. */
+  async seriousFindings(): Promise<string[]> {
+    await this.page.evaluate(axeSource);
+    return this.page.evaluate(async () => {
+      const axe = Reflect.get(window, 'axe') as typeof import('axe-core');
+      const { violations } = await axe.run();
+      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+      return serious.map(
+        ({ id, nodes }) => `${id}: ${nodes.map(({ target, html }) => `${target} ${html}`).join('; ')}`,
+      );
+    });
+  }
+
   async screenshot(name: string): Promise<void> {
     mkdirSync(SCREENSHOTS, { recursive: true });
     await this.page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+  }
+
+  /** What is open now at both widths in both schemes; the page is left wide and light. */
+  async pictures(name: string): Promise<void> {
+    for (const [size, viewport] of [
+      ['desktop', DESKTOP],
+      ['phone', PHONE],
+    ] as const) {
+      await this.page.setViewportSize(viewport);
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await this.page.emulateMedia({ colorScheme });
+        await this.screenshot(`${name}_${size}_${colorScheme}`);
+      }
+    }
+    await this.page.setViewportSize(DESKTOP);
+    await this.page.emulateMedia({ colorScheme: 'light' });
   }
 
   close(): Promise<void> {

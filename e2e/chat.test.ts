@@ -34,6 +34,7 @@ describe('a conversation', () => {
   });
 
   test('starts with the cursor in the field, streams, and says what it cost', async () => {
+    await lethe.watchStream();
     await lethe.page.keyboard.type('What does the river forget?');
     await lethe.page.keyboard.press('Enter');
     await lethe.untilStreamed(4);
@@ -165,7 +166,7 @@ describe('a conversation', () => {
       const name = element?.getAttribute('aria-label') ?? element?.textContent ?? '';
       return `${element?.tagName.toLowerCase()} ${name}`.trim();
     };
-    for (let i = 0; i < 14; i++) {
+    for (let i = 0; i < 40; i++) {
       reached.push(await lethe.page.evaluate(focused));
       await lethe.page.keyboard.press('Tab');
     }

@@ -31,7 +31,7 @@ async function answerFor(context: BrowserContext, asked: string[]): Promise<void
     asked.push(pathname);
     return pathname === '/far/lethe.json'
       ? route.fulfill({ json: MANIFEST, headers })
-      : route.fulfill({ status: 503, headers });
+      : route.fulfill({ status: 403, headers });
   });
 }
 
@@ -76,6 +76,7 @@ describe('with a graphics processor', () => {
     for (const fact of ['A far model', '3.0 MB', 'models.example.org', 'Apache-2.0', 'swiftshader']) {
       expect(words).toContain(fact);
     }
+    expect(await lethe.value('need').innerText()).toMatch(/^Needs 3\.0 MB on disk of [\d.]+ [GM]B free\.$/);
     expect(asked).toEqual(['/far/lethe.json']);
     await lethe.screenshot('consent-desktop-light');
     await lethe.button('Download and start').click();

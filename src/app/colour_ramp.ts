@@ -44,14 +44,22 @@ export function rampColour(share: number, scheme: 'light' | 'dark'): Rgb {
   return oklabToRgb(between(empty.lightness, full.lightness), chroma * Math.cos(hue), chroma * Math.sin(hue));
 }
 
+/** How far along the ramp a shade behind words may go, so that the page's text keeps a contrast of 4.5:1 before it. */
+const SHADE_END: Readonly<Record<'light' | 'dark', number>> = { light: 0.48, dark: 0.34 };
+
+/** The colour behind a word of a share from 0 to 1; outside is clamped. */
+export function shadeColour(share: number, scheme: 'light' | 'dark'): Rgb {
+  return rampColour(Math.min(1, Math.max(0, share)) * SHADE_END[scheme], scheme);
+}
+
 /** The colour as CSS writes it. */
 export function cssColour([red, green, blue]: Rgb): string {
   return `rgb(${red} ${green} ${blue})`;
 }
 
-/** A CSS gradient from left to right over the whole ramp; `steps` stops. */
-export function rampGradient(scheme: 'light' | 'dark', steps = 16): string {
-  const stops = Array.from({ length: steps + 1 }, (_, i) => cssColour(rampColour(i / steps, scheme)));
+/** A CSS gradient from left to right over a whole ramp; `steps` stops. */
+export function rampGradient(scheme: 'light' | 'dark', colourOf = rampColour, steps = 16): string {
+  const stops = Array.from({ length: steps + 1 }, (_, i) => cssColour(colourOf(i / steps, scheme)));
   return `linear-gradient(to right, ${stops.join(', ')})`;
 }
 

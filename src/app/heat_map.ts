@@ -7,10 +7,10 @@
 import { css, html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { Occupancy } from '../cache/occupancy.ts';
+import { formatCount, formatTokens } from '../ui/format.ts';
+import { sharedStyles } from '../ui/shared_styles.ts';
 import { cssColour, rampColour, rampGradient } from './colour_ramp.ts';
-import { formatCount, formatTokens } from './format.ts';
 import * as geometry from './heat_geometry.ts';
-import { sharedStyles } from './shared_styles.ts';
 
 /** Milliseconds between two drawings of the table: it is for reading, and large. */
 const TABLE_INTERVAL_MS = 1000;

@@ -1,16 +1,20 @@
 /**
- * The memory panel: the figure, the heat map, the choice of what to keep, and the speeds. It shows what it is given and
- * says which policy was chosen; it asks the engine nothing.
+ * The memory panel: the figure, the heat map, the timeline, the switch that shades the
+ * conversation, the choice of what to keep, and the speeds. It shows what it is given and says what was chosen; it asks
+ * the engine nothing.
  */
 import { css, html, LitElement, nothing, type TemplateResult } from 'lit';
 import { property } from 'lit/decorators.js';
 import type { Occupancy, PolicyKind } from '../cache/occupancy.ts';
+import type { CachePolicy } from '../cache/policy.ts';
 import type { EngineInfo, Speed } from '../engine/api.ts';
-import { formatCount, formatRate, formatTime } from './format.ts';
-import { memoryFigure } from './memory_figure.ts';
-import { adapterLine } from './preflight.ts';
-import { WINDOW_SINKS, WINDOW_TOKENS } from './settings.ts';
-import { sharedStyles } from './shared_styles.ts';
+import type { Turn } from '../ui/chat_state.ts';
+import { formatCount, formatRate, formatTime } from '../ui/format.ts';
+import { memoryFigure } from '../ui/memory_figure.ts';
+import { adapterLine } from '../ui/preflight.ts';
+import { WINDOW_SINKS, WINDOW_TOKENS } from '../ui/settings.ts';
+import { sharedStyles } from '../ui/shared_styles.ts';
+import { MemoryHistory } from './memory_history.ts';
 
 interface PolicyChoice {
   readonly kind: PolicyKind;
@@ -78,8 +82,16 @@ export class MemoryPanel extends LitElement {
         position: relative;
         top: 0.125rem;
       }
+      label input[type='checkbox'] {
+        accent-color: var(--accent);
+        margin: 0;
+        width: 1rem;
+        height: 1rem;
+        position: relative;
+        top: 0.125rem;
+      }
       .notice {
-        min-height: 2.6rem;
+        min-height: 3.5rem;
         line-height: 1.3;
       }
       dl {
@@ -100,19 +112,72 @@ export class MemoryPanel extends LitElement {
   ];
 
   @property({ attribute: false }) occupancy: Occupancy | null = null;
+  @property({ attribute: false }) turns: readonly Turn[] = [];
+  @property({ attribute: false }) history = new MemoryHistory();
   @property({ attribute: false }) speed: Speed | null = null;
   @property({ attribute: false }) info: EngineInfo | null = null;
   /** The policy that the next message brings, or null. */
-  @property({ attribute: false }) pendingPolicy: PolicyKind | null = null;
+  @property({ attribute: false }) pendingPolicy: CachePolicy | null = null;
+  /** The policy in force. */
+  @property({ attribute: false }) policy: CachePolicy | null = null;
+  /** Whether the conversation is shown shaded by what is remembered. */
+  @property({ attribute: false }) shading = false;
+  @property({ attribute: false }) turnShading: (on: boolean) => void = () => {};
+  /** Opens the same prompt side by side; null while it cannot be. */
+  @property({ attribute: false }) compare: (() => void) | null = null;
+  @property({ attribute: false }) chooseOffset: (offset: number) => void = () => {};
   @property({ attribute: false }) choosePolicy: (kind: PolicyKind) => void = () => {};
 
   protected override render(): TemplateResult {
+    const server = this.info?.server ?? null;
+    if (server !== null) return html`${this.#elsewhere(server)} ${this.#speeds()}`;
     return html`${this.#figure()}
       <section aria-labelledby="map">
         <h3 id="map" title="Live slots of the KV cache, by layer and KV head">What each head still holds</h3>
         <lethe-heat-map .occupancy=${this.occupancy}></lethe-heat-map>
       </section>
-      ${this.#policies()} ${this.#speeds()}`;
+      <section aria-labelledby="line">
+        <h3 id="line" title="Bytes of the KV cache over tokens">Memory over the conversation</h3>
+        <lethe-timeline
+          .history=${this.history}
+          .occupancy=${this.occupancy}
+          .turns=${this.turns}
+          .scope=${this.#scope}
+        ></lethe-timeline>
+      </section>
+      ${this.#remembering()} ${this.#policies()} ${this.#speeds()}`;
+  }
+
+  /** In the place of what only a model on this device can show. */
+  #elsewhere(server: string): TemplateResult {
+    return html`<section aria-label="Memory of this conversation">
+      <p class="headline"><span class="quiet">Memory</span></p>
+      <p class="small" data-field="elsewhere">
+        This model runs at ${new URL(server).host}. Its memory is there too, and the server does not show it.
+      </p>
+    </section>`;
+  }
+
+  #remembering(): TemplateResult {
+    return html`<section>
+      <h3>What is remembered</h3>
+      <label>
+        <input
+          type="checkbox"
+          role="switch"
+          .checked=${this.shading}
+          ?disabled=${this.info === null}
+          @change=${(event: Event) => this.turnShading((event.target as HTMLInputElement).checked)}
+        />
+        <span>Shade the conversation</span>
+        <span class="small quiet">each token by how many heads still hold it, once the answer is whole</span>
+      </label>
+    </section>`;
+  }
+
+  /** Measurements of another conversation, or under another policy, are no part of the same line. */
+  get #scope(): string {
+    return `${this.turns[0]?.id ?? 0} ${JSON.stringify(this.policy)}`;
   }
 
   #figure(): TemplateResult {
@@ -142,8 +207,8 @@ export class MemoryPanel extends LitElement {
   }
 
   #policies(): TemplateResult {
-    const current = this.occupancy?.policy ?? null;
-    const chosen = this.pendingPolicy ?? current;
+    const policy = this.pendingPolicy ?? this.policy;
+    const chosen = policy?.kind ?? null;
     const untaught = this.info !== null && this.info.facts.dms === null;
     return html`<section>
       <fieldset ?disabled=${this.info === null}>
@@ -165,14 +230,25 @@ export class MemoryPanel extends LitElement {
           </label>`,
         )}
       </fieldset>
+      <lethe-amount
+        .info=${this.info}
+        .offset=${policy?.kind === 'dms' ? (policy.offset ?? null) : null}
+        .disabled=${chosen !== 'dms'}
+        .choose=${this.chooseOffset}
+      ></lethe-amount>
       <p class="small notice" role="status" data-field="notice">${this.#notice()}</p>
+      <button aria-haspopup="dialog" ?disabled=${this.compare === null} @click=${() => this.compare?.()}>
+        Compare side by side
+      </button>
     </section>`;
   }
 
   #notice(): string {
-    const choice = POLICIES.find(({ kind }) => kind === this.pendingPolicy);
+    const { pendingPolicy, policy } = this;
+    const choice = POLICIES.find(({ kind }) => kind === pendingPolicy?.kind);
     if (!choice) return '';
-    return `${choice.label} applies from your next message; the conversation is then read again.`;
+    const subject = pendingPolicy?.kind === policy?.kind ? 'The new amount' : choice.label;
+    return `${subject} applies from your next message; the conversation is then read again.`;
   }
 
   #speeds(): TemplateResult {
@@ -188,7 +264,7 @@ export class MemoryPanel extends LitElement {
         <dt>Time to first token</dt>
         <dd data-field="ttft">${speed ? formatTime(speed.ttft_ms) : '–'}</dd>
         ${
-          info === null
+          info === null || info.server !== null
             ? nothing
             : html`<dt>Adapter</dt>
                 <dd data-field="adapter">${adapterLine(info.adapter)}</dd>

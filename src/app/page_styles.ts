@@ -1,7 +1,7 @@
 /** The page's grid: conversation and panel side by side when wide, one column and a sheet when narrow. */
 import { css } from 'lit';
-import { cardStyles } from './cards.ts';
-import { sharedStyles } from './shared_styles.ts';
+import { cardStyles } from '../ui/cards.ts';
+import { sharedStyles } from '../ui/shared_styles.ts';
 
 export const pageStyles = [
   sharedStyles,
@@ -37,13 +37,22 @@ export const pageStyles = [
       background: var(--surface);
       white-space: nowrap;
     }
+    button.chip {
+      align-items: center;
+      min-height: 2.25rem;
+    }
     .chip .name {
       overflow: hidden;
       text-overflow: ellipsis;
     }
     .state {
+      overflow: hidden;
+      text-overflow: ellipsis;
       margin-right: auto;
       padding-left: 0.25rem;
+      min-width: 0;
+      overflow: hidden;
+      text-overflow: ellipsis;
       white-space: nowrap;
     }
     header button {
@@ -53,6 +62,16 @@ export const pageStyles = [
       display: grid;
       grid-template-rows: minmax(0, 1fr) auto;
       min-width: 0;
+    }
+    .update {
+      display: flex;
+      align-items: center;
+      justify-content: space-between;
+      gap: 0.5rem;
+      margin: 0;
+      padding: 0.25rem 0.25rem 0.25rem 0.75rem;
+      border-radius: var(--radius);
+      background: var(--wash);
     }
     .dock {
       display: grid;
@@ -129,6 +148,16 @@ export const pageStyles = [
     }
     @media (width < 560px) {
       .chip {
+        margin-left: 0.25rem;
+        padding: 0.125rem 0.5rem;
+        min-width: 4.25rem;
+        max-width: 7rem;
+        justify-content: center;
+      }
+      .state {
+        flex-shrink: 20;
+      }
+      .chip .figures {
         display: none;
       }
     }

@@ -1,33 +1,23 @@
 /** The settings: system prompt and sampling. A native dialog, so that Esc, focus and the background behave as known. */
 import { css, html, LitElement, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
+import { DEFAULT_SETTINGS, NUMBER_FIELDS, type NumberField, type Settings } from '../ui/settings.ts';
+import { sharedStyles } from '../ui/shared_styles.ts';
 import { defined } from '../util/assert.ts';
-import { DEFAULT_SETTINGS, NUMBER_FIELDS, type NumberField, type Settings } from './settings.ts';
-import { sharedStyles } from './shared_styles.ts';
+import { dialogStyles } from './dialog_styles.ts';
 
 export class SettingsDialog extends LitElement {
   static override readonly styles = [
     sharedStyles,
+    dialogStyles,
     css`
       dialog {
-        color: inherit;
-        background: var(--ground);
-        border: 1px solid var(--line);
-        border-radius: var(--radius);
         padding: 1.25rem;
         width: min(34rem, calc(100vw - 1.5rem));
-        max-height: calc(100dvh - 1.5rem);
-        overflow: auto;
-      }
-      dialog::backdrop {
-        background: rgb(0 0 0 / 0.45);
       }
       form {
         display: grid;
         gap: 1rem;
-      }
-      h2 {
-        font-size: 1.125rem;
       }
       label {
         display: grid;
@@ -137,7 +127,7 @@ export class SettingsDialog extends LitElement {
   };
 
   readonly #reset = (): void => {
-    this.draft = { ...DEFAULT_SETTINGS, policy: this.draft.policy };
+    this.draft = { ...DEFAULT_SETTINGS, policy: this.draft.policy, offsets: this.draft.offsets };
   };
 
   readonly #onSubmit = (event: Event): void => {

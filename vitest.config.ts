@@ -25,6 +25,9 @@ function serialRing(name: string, include: string[], order: number) {
   };
 }
 
+/** Tests of the packed package: they install it from its tarball, so they want npm's registry or its cache. */
+const PACKED = 'e2e/packed/**/*.test.ts';
+
 const app = serialRing('app', ['e2e/**/*.test.ts'], 3);
 
 export default defineConfig({
@@ -43,7 +46,8 @@ export default defineConfig({
       },
       serialRing('kernel', ['src/gpu/**/*.test.ts', 'src/kernels/**/*.test.ts'], 1),
       serialRing('model', ['src/model/**/*.test.ts', 'src/cache/**/*.test.ts', NEEDS_GPU], 2),
-      { test: { ...app.test, globalSetup: ['./scripts/build.mjs'] } },
+      { test: { ...app.test, exclude: [PACKED], globalSetup: ['./scripts/build.mjs'] } },
+      serialRing('package', [PACKED], 4),
     ],
   },
 });

@@ -22,6 +22,7 @@ const TARGETS = {
     inputs: ['src', 'shaders', 'tsconfig.build.json', ...CONFIGS],
     commands: [
       [...VITE, '--mode', 'lib'],
+      [...VITE, '--mode', 'headless'],
       ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
     ],
   },

@@ -9,10 +9,12 @@ import { isNode, walk } from './source_tree.mjs';
 
 /** @type {Record<string, number>} */
 const LEVELS = {
-  src: 7,
-  'src/app': 6,
-  'src/widget': 6,
-  'src/cli': 6,
+  src: 8,
+  'src/app': 7,
+  'src/widget': 7,
+  'src/cli': 7,
+  'src/facades': 6,
+  'src/ui': 6,
   'src/worker': 5,
   'src/engine': 4,
   'src/model': 3,

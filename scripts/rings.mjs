@@ -18,7 +18,7 @@ import { chromiumSteps, lavapipeSteps, thisMachine } from './provision.mjs';
 import { preparePython } from './python.mjs';
 
 /** In the order in which they run: the quick ones first. */
-export const RINGS = ['check', 'unit', 'retrofit', 'kernel', 'model', 'app'];
+export const RINGS = ['check', 'unit', 'retrofit', 'kernel', 'model', 'app', 'package'];
 
 /** @typedef {{ label: string, passed: number, failed: number, skipped: number, seconds: number }} Result */
 /** @typedef {import('./adapters.mjs').TestAdapter} TestAdapter */
@@ -32,7 +32,7 @@ export function stepsFor(rings, findChromium) {
   const machine = thisMachine();
   const gpu = rings.includes('kernel') || rings.includes('model');
   // SwiftShader comes with Chromium, so the kernel ring wants one too.
-  const browser = rings.includes('kernel') || rings.includes('app');
+  const browser = ['kernel', 'app', 'package'].some((ring) => rings.includes(ring));
   const steps = [
     ...(gpu && !isUsable(probeAdapter(null)) ? lavapipeSteps(machine) : []),
     ...(browser && findChromium() === null ? chromiumSteps(machine) : []),
@@ -189,7 +189,9 @@ export async function runRing(ring, { chromium, adapters }) {
   if (ring === 'check') return [await runCheckRing()];
   if (ring === 'retrofit') return [runRetrofitRing()];
   if (ring === 'unit') return [runVitest('unit', 'unit', process.env)];
-  if (ring === 'app') return [runVitest('app', 'app', { ...process.env, LETHE_CHROMIUM: chromium ?? '' })];
+  if (ring === 'app' || ring === 'package') {
+    return [runVitest(ring, ring, { ...process.env, LETHE_CHROMIUM: chromium ?? '' })];
+  }
   const wanted = ring === 'kernel' ? adapters : adapters.slice(0, 1);
   const results = wanted.map(({ name, icd, facts }) => {
     console.log(`\n${name} is ${describeAdapter(facts)}.`);

@@ -1,0 +1,2 @@
+/** A static site, since Lethe needs no server. @type {import('next').NextConfig} */
+export default { output: 'export' };

@@ -53,7 +53,7 @@ export interface Project {
 
 function run(command: string, args: readonly string[], folder: string): string {
   const env = { ...process.env, NEXT_TELEMETRY_DISABLED: '1', NO_COLOR: '1' };
-  // The test runner's own mode would have a build mix React's two builds.
+  // With a mode from outside, the test runner's or the shell's, Next.js mixes React's two builds.
   delete (env as NodeJS.ProcessEnv).NODE_ENV;
   const options = { cwd: folder, env, encoding: 'utf8', timeout: INSTALL_TIMEOUT_MS } as const;
   const { status, stdout, stderr, error } = spawnSync(command, args, options);

@@ -1,4 +1,7 @@
-/** Small models against NVIDIA's own DMS code: logits, every bit and every live length, at any chunking. */
+/**
+ * Small models against NVIDIA's own DMS code: logits, every bit and every live length, at any chunking.
+ * LETHE_GOLDEN=all also reads 700 tokens in 700 chunks, which takes as long as all the rest.
+ */
 
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -17,6 +20,12 @@ Object.assign(globalThis, globals);
 const dawn = create([]);
 const VOCAB = 1000;
 const MODELS = ['qwen3_adapter_w16', 'qwen3_borrow_w16_theta100'];
+const CHUNKS = [7, 64, 700, 'stepwise'] as const;
+/** Lengths of the golden texts, and how each is read. */
+const CASES = [
+  [200, [1, ...CHUNKS]],
+  [700, process.env.LETHE_GOLDEN === 'all' ? [1, ...CHUNKS] : CHUNKS],
+] as const;
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -58,8 +67,8 @@ describe.runIf(HAVE_SHARED)('NVIDIA golden models', () => {
       });
       afterAll(() => model.destroy());
 
-      for (const length of [200, 700]) {
-        for (const chunk of [1, 7, 64, 700, 'stepwise'] as const) {
+      for (const [length, chunks] of CASES) {
+        for (const chunk of chunks) {
           test(`T = ${length}, ${chunk === 'stepwise' ? 'token by token' : `chunks of ${chunk}`}`, async () => {
             const golden = await tensorFile(`${SHARED}/golden/dms/${name}/golden_T${length}.safetensors`);
             const ids = [...(await golden.i32('tokens'))];

@@ -25,8 +25,11 @@ export interface ConversationState {
   readonly messages: readonly ChatMessage[];
 }
 
+/** Text that follows `after` to tokens; special tokens written out in the text become one token each. */
+type Encode = (text: string, after: string) => number[];
+
 export class Conversation {
-  readonly #encode: (text: string) => number[];
+  readonly #encode: Encode;
   /** Tokens of the cache, and maybe one more that was chosen and will be fed before anything else is read. */
   #ids: number[] = [];
   /** Exactly their text, special tokens included; null when the reading stopped where the text cannot tell. */
@@ -36,8 +39,7 @@ export class Conversation {
   /** Messages of the last request that was read, wholly or in part. */
   #messages: readonly ChatMessage[] = [];
 
-  /** @param encode text to tokens; special tokens written out in the text become one token each */
-  constructor(encode: (text: string) => number[]) {
+  constructor(encode: Encode) {
     this.#encode = encode;
   }
 
@@ -49,15 +51,15 @@ export class Conversation {
   /** Compares a rendered chat with the cache. Changes nothing. */
   plan(rendered: string): ReadPlan {
     const cached = this.#ids.length;
-    const all = this.#text === null || cached === 0 ? this.#encode(rendered) : [];
+    const all = this.#text === null || cached === 0 ? this.#encode(rendered, '') : [];
     if (this.#text !== null && cached > 0 && rendered.startsWith(this.#text)) {
-      const rest = this.#encode(rendered.slice(this.#text.length));
+      const rest = this.#encode(rendered.slice(this.#text.length), this.#text);
       if (rest.length > 0 || this.#unanswered) return { rendered, reset: false, cached, rest };
     }
     if (this.#text === null && all.length > cached && this.#ids.every((id, i) => id === all[i])) {
       return { rendered, reset: false, cached, rest: all.slice(cached) };
     }
-    return { rendered, reset: true, cached: 0, rest: all.length > 0 ? all : this.#encode(rendered) };
+    return { rendered, reset: true, cached: 0, rest: all.length > 0 ? all : this.#encode(rendered, '') };
   }
 
   /** A request's messages are about to be read. */

@@ -139,7 +139,7 @@ class LocalEngine implements EngineAtHand {
     this.#text = parts.text;
     this.#cache = parts.cache;
     this.snapshots = this.#snapshotsIn(parts.keeper);
-    this.#conversation = new Conversation((text) => parts.text.tokenizer.encode(text));
+    this.#conversation = new Conversation(parts.text.tokenizer.encode);
     this.lost = new Promise((resolve) => {
       // Our own `destroy` ends the device too, and is no loss.
       void parts.gpu.lost.then((error) => {

@@ -68,7 +68,7 @@ interface Run {
 
 function chat() {
   const session = new ScriptedSession();
-  const conversation = new Conversation((words) => text.tokenizer.encode(words));
+  const conversation = new Conversation(text.tokenizer.encode);
   const ask = (messages: readonly ChatMessage[], extra: object = {}, signal = new AbortController().signal): Run => {
     const pieces: string[] = [];
     const thoughts: string[] = [];

@@ -123,7 +123,7 @@ async function write(task: AnswerTask, plan: ReadPlan, maxTokens: number): Promi
   const { session, conversation, text, settings, signal } = task;
   // A stop string ends the answer like an abort: tokens of steps under way still enter the conversation.
   const ending = new AbortController();
-  const stream = new AnswerText(task, plan.rendered.trimEnd().endsWith(OPENING), () => ending.abort());
+  const stream = new AnswerText(task, plan.rendered, () => ending.abort());
   let tokens = 0;
   let stopToken = false;
   let firstAt = 0;
@@ -162,13 +162,13 @@ class AnswerText {
   readonly #task: AnswerTask;
   readonly #onStop: () => void;
 
-  /** @param thinking true where the prompt opened a thought */
-  constructor(task: AnswerTask, thinking: boolean, onStop: () => void) {
+  /** @param prompt the text before the answer, which may have opened a thought */
+  constructor(task: AnswerTask, prompt: string, onStop: () => void) {
     this.#task = task;
     this.#onStop = onStop;
-    this.#detokenizer = new Detokenizer(task.text.tokenizer);
+    this.#detokenizer = new Detokenizer(task.text.tokenizer, prompt);
     this.#stops = new StopStrings(task.settings.stops);
-    this.#splitter = new ThoughtSplitter(thinking);
+    this.#splitter = new ThoughtSplitter(prompt.trimEnd().endsWith(OPENING));
   }
 
   push(id: number): void {

@@ -1,9 +1,10 @@
 /**
- * The vocabulary in a GGUF file's metadata, in the form of `tokenizer.json` and `tokenizer_config.json`. Only
- * byte-level BPE (`gpt2`) with a pre-tokenizer that is known here; a guess at another one would give wrong ids without
- * a word.
+ * The vocabulary in a GGUF file's metadata, in the form of `tokenizer.json` and `tokenizer_config.json`. Byte-level BPE
+ * (`gpt2`) with a pre-tokenizer that is known here, since a guess at another one would give wrong ids without a word,
+ * and SentencePiece's BPE (`llama`).
  */
 import { TextError } from './errors.ts';
+import { mergesByScore } from './sentencepiece_merges.ts';
 
 export interface TokenizerFiles {
   readonly tokenizerJson: Readonly<Record<string, unknown>>;
@@ -11,6 +12,7 @@ export interface TokenizerFiles {
 }
 
 /** ggml's token types (llama.h, `llama_token_attr`'s forerunner). */
+const UNKNOWN = 2;
 const CONTROL = 3;
 const USER_DEFINED = 4;
 
@@ -76,6 +78,83 @@ function list<T>(metadata: Metadata, key: string, is: (value: unknown) => value 
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 
+/** Tokens and their types by id. */
+interface Vocabulary {
+  readonly tokens: readonly string[];
+  readonly types: readonly number[];
+}
+
+/** The parts of `tokenizer.json` in which the kinds differ. */
+interface Parts {
+  readonly normalizer: unknown;
+  readonly preTokenizer: unknown;
+  readonly decoder: unknown;
+  /** Fields of the model that are not empty. */
+  readonly model: Readonly<Record<string, unknown>>;
+}
+
+/** @throws TextError that names the pre-tokenizer that is not supported */
+function byteLevelParts(metadata: Metadata): Parts {
+  const pre = metadata['tokenizer.ggml.pre'];
+  const rules = RULES.get(String(pre));
+  if (!rules) {
+    throw new TextError(`The pre-tokenizer ${String(pre)} is not supported; ${[...RULES.keys()].join(', ')} are.`);
+  }
+  const merges = list(metadata, 'merges', isText).map((merge) => {
+    // Both halves are in the byte alphabet, where a space is written otherwise.
+    const space = merge.indexOf(' ', 1);
+    return [merge.slice(0, space), merge.slice(space + 1)];
+  });
+  const model = { merges, ignore_merges: rules.ignoreMerges };
+  return { normalizer: rules.normalizer, preTokenizer: rules.preTokenizer, decoder: byteLevel(true), model };
+}
+
+const replace = (text: string, content: string) => ({ type: 'Replace', pattern: { String: text }, content });
+
+/**
+ * As llama.cpp reads it (llm_tokenizer_spm): the best score is joined first, and a space goes before each text between
+ * special tokens, as the `Prepend` of Llama 2's tokenizer.json has it.
+ */
+function sentencePieceParts(metadata: Metadata, { tokens, types }: Vocabulary): Parts {
+  if (metadata['tokenizer.ggml.merges'] !== undefined) {
+    throw new TextError(
+      'The tokenizer of kind llama has merges of its own; only one that has scores alone is supported.',
+    );
+  }
+  const scores = list(metadata, 'scores', isNumber);
+  if (scores.length !== tokens.length) {
+    throw new TextError(`The GGUF file has ${tokens.length} tokens and ${scores.length} scores; it is damaged.`);
+  }
+  const prefix = metadata['tokenizer.ggml.add_space_prefix'] !== false;
+  const normalizers = [...(prefix ? [{ type: 'Prepend', prepend: '▁' }] : []), replace(' ', '▁')];
+  const strip = prefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : [];
+  return {
+    normalizer: { type: 'Sequence', normalizers },
+    preTokenizer: null,
+    decoder: { type: 'Sequence', decoders: [replace('▁', ' '), { type: 'ByteFallback' }, { type: 'Fuse' }, ...strip] },
+    model: {
+      merges: mergesByScore(tokens, scores),
+      unk_token: tokens[types.indexOf(UNKNOWN)] ?? null,
+      fuse_unk: true,
+      byte_fallback: true,
+    },
+  };
+}
+
+const KINDS: ReadonlyMap<unknown, (metadata: Metadata, vocabulary: Vocabulary) => Parts> = new Map([
+  ['gpt2', byteLevelParts],
+  ['llama', sentencePieceParts],
+]);
+
+/** Tokens that are searched for in a text before all else. */
+function addedTokens({ tokens, types }: Vocabulary, kind: unknown) {
+  const added = kind === 'llama' ? [UNKNOWN, CONTROL, USER_DEFINED] : [CONTROL, USER_DEFINED];
+  const plain = { single_word: false, lstrip: false, rstrip: false, normalized: false };
+  return tokens.flatMap((content, id) =>
+    added.includes(types[id]) ? [{ id, content, ...plain, special: types[id] !== USER_DEFINED }] : [],
+  );
+}
+
 /**
  * Reads the vocabulary, merges, special tokens and chat template.
  * @param metadata of `openGguf`
@@ -83,50 +162,27 @@ const isNumber = (value: unknown): value is number => typeof value === 'number';
  */
 export function tokenizerFromGguf(metadata: Metadata): TokenizerFiles {
   const kind = metadata['tokenizer.ggml.model'];
-  if (kind !== 'gpt2') {
-    throw new TextError(`The tokenizer of kind ${String(kind)} is not supported; gpt2 (byte-level BPE) is.`);
+  const partsOf = KINDS.get(kind);
+  if (!partsOf) {
+    const known = 'gpt2 (byte-level BPE) and llama (SentencePiece BPE) are';
+    throw new TextError(`The tokenizer of kind ${String(kind)} is not supported; ${known}.`);
   }
-  const pre = metadata['tokenizer.ggml.pre'];
-  const rules = RULES.get(String(pre));
-  if (!rules) {
-    throw new TextError(`The pre-tokenizer ${String(pre)} is not supported; ${[...RULES.keys()].join(', ')} are.`);
-  }
-  const tokens = list(metadata, 'tokens', isText);
-  const types = list(metadata, 'token_type', isNumber);
-  const merges = list(metadata, 'merges', isText).map((merge) => {
-    // Both halves are in the byte alphabet, where a space is written otherwise.
-    const space = merge.indexOf(' ', 1);
-    return [merge.slice(0, space), merge.slice(space + 1)];
-  });
-  const added = tokens.flatMap((content, id) =>
-    types[id] === CONTROL || types[id] === USER_DEFINED
-      ? [
-          {
-            id,
-            content,
-            single_word: false,
-            lstrip: false,
-            rstrip: false,
-            normalized: false,
-            special: types[id] === CONTROL,
-          },
-        ]
-      : [],
-  );
+  const vocabulary = { tokens: list(metadata, 'tokens', isText), types: list(metadata, 'token_type', isNumber) };
+  const { normalizer, preTokenizer, decoder, model } = partsOf(metadata, vocabulary);
   const named = (key: string): string | null => {
     const id = metadata[`tokenizer.ggml.${key}_token_id`];
-    return typeof id === 'number' ? (tokens[id] ?? null) : null;
+    return typeof id === 'number' ? (vocabulary.tokens[id] ?? null) : null;
   };
   return {
     tokenizerJson: {
       version: '1.0',
       truncation: null,
       padding: null,
-      added_tokens: added,
-      normalizer: rules.normalizer,
-      pre_tokenizer: rules.preTokenizer,
+      added_tokens: addedTokens(vocabulary, kind),
+      normalizer,
+      pre_tokenizer: preTokenizer,
       post_processor: null,
-      decoder: byteLevel(true),
+      decoder,
       model: {
         type: 'BPE',
         dropout: null,
@@ -135,9 +191,9 @@ export function tokenizerFromGguf(metadata: Metadata): TokenizerFiles {
         end_of_word_suffix: null,
         fuse_unk: false,
         byte_fallback: false,
-        ignore_merges: rules.ignoreMerges,
-        vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-        merges,
+        ignore_merges: false,
+        vocab: Object.fromEntries(vocabulary.tokens.map((token, id) => [token, id])),
+        ...model,
       },
     },
     tokenizerConfig: {

@@ -132,16 +132,15 @@ describe('refusals', () => {
   it('names the pre-tokenizer, the kind and what is missing', () => {
     const gguf = (changes: object) => () => tokenizerFromGguf({ ...metadata, ...changes });
     expect(gguf({ 'tokenizer.ggml.pre': 'tekken' })).toThrow(/pre-tokenizer tekken is not supported; gpt-2, smollm/);
-    expect(gguf({ 'tokenizer.ggml.model': 'llama' })).toThrow(/kind llama is not supported/);
+    expect(gguf({ 'tokenizer.ggml.model': 't5' })).toThrow(/kind t5 is not supported; gpt2 .* and llama/);
+    expect(gguf({ 'tokenizer.ggml.model': 'llama' })).toThrow(/kind llama has merges of its own/);
     expect(gguf({ 'tokenizer.ggml.merges': undefined })).toThrow(/no usable tokenizer\.ggml\.merges/);
     expect(gguf({ 'tokenizer.ggml.tokens': [1] })).toThrow(/no usable tokenizer\.ggml\.tokens/);
   });
   it('other decoders', () => {
-    const sentencePiece = {
-      model: { type: 'BPE', vocab: {}, merges: [] },
-      decoder: { type: 'Sequence', decoders: [] },
-    };
-    expect(() => createTokenizer(sentencePiece)).toThrow(/BPE with decoder Sequence; only BPE with a ByteLevel/);
+    const model = { type: 'BPE', vocab: {}, merges: [] };
+    const other = { model, decoder: { type: 'WordPiece' } };
+    expect(() => createTokenizer(other)).toThrow(/BPE with decoder WordPiece; only BPE of the ByteLevel or/);
     expect(() => createTokenizer({ model: { type: 'Unigram' } })).toThrow(/Unigram with decoder undefined/);
   });
 });

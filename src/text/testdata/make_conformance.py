@@ -1,7 +1,8 @@
 """Makes conformance.json.gz: 2,000 strings with their ids by the Python package `tokenizers`, and chats with their text
-by `apply_chat_template` of `transformers`, for the real tokenizers.
+by `apply_chat_template` of `transformers`, for the real tokenizers; and sentencepiece.json.gz, the same strings and
+more for a SentencePiece vocabulary that is trained here (`pip install sentencepiece protobuf`).
 
-    python make_conformance.py FOLDER_WITH_smollm2_AND_qwen3 FOLDER_OF_THE_DEFAULT_MODEL
+    python make_conformance.py FOLDER_WITH_smollm2_AND_qwen3 FOLDER_OF_THE_DEFAULT_MODEL FOLDER_OF_TEXT
 
 The strings come from a seed: sentences in many languages, emoji sequences, code, white space, special tokens, and any
 characters that Unicode has. The same seed gives the same file.
@@ -14,6 +15,7 @@ import tempfile
 import unicodedata
 from pathlib import Path
 
+import sentencepiece_vectors
 from gguf import GGUFReader
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
@@ -229,7 +231,13 @@ for name, chat in CHATS.items():
         texts[model] = t.apply_chat_template(chat["messages"], tokenize=False, **options)
     chats.append({"name": name, "messages": chat["messages"], "options": options, "texts": texts})
 
-out = {"strings": strings, "ids": ids, "chats": chats}
-data = json.dumps(out, ensure_ascii=False, separators=(",", ":")).encode()
-(here / "conformance.json.gz").write_bytes(gzip.compress(data, 9, mtime=0))
+
+
+def write(name, out):
+    data = json.dumps(out, ensure_ascii=False, separators=(",", ":")).encode()
+    (here / name).write_bytes(gzip.compress(data, 9, mtime=0))
+
+
+write("conformance.json.gz", {"strings": strings, "ids": ids, "chats": chats})
+write("sentencepiece.json.gz", sentencepiece_vectors.make(strings, Path(sys.argv[3]), random.Random(7)))
 print(f"{len(strings)} strings, {len(chats)} chats")

@@ -149,6 +149,7 @@ const headless: UserConfig = {
     outDir: 'dist',
     emptyOutDir: false,
     lib: { entry: { headless: 'src/headless.ts' }, formats: ['es'], fileName: (_, name) => `${name}.js` },
+    rolldownOptions: { output: { chunkFileNames: 'chunks/headless_[name].js' } },
   },
 };
 
@@ -166,7 +167,7 @@ const cli: UserConfig = {
     ssr: 'src/cli/main.ts',
     outDir: 'dist/cli',
     emptyOutDir: true,
-    rolldownOptions: { output: { entryFileNames: 'lethe.js', banner: '#!/usr/bin/env node' } },
+    rolldownOptions: { output: { codeSplitting: false, entryFileNames: 'lethe.js', banner: '#!/usr/bin/env node' } },
   },
 };
 

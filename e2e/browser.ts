@@ -9,6 +9,8 @@ import { type Browser, type BrowserContext, chromium, type Locator, type Page } 
 import { ROOT } from '../scripts/build.mjs';
 import { launchOptions } from '../scripts/chromium.mjs';
 import { serve } from '../scripts/serve.mjs';
+import { HUB_URL } from '../src/store/hub_address.ts';
+import type { HubServer } from '../src/store/hub_server.ts';
 
 /** The model of the tests: two layers of random weights, a window of 16 tokens. */
 export const MICRO = '/fixtures/micro/';
@@ -58,6 +60,14 @@ export async function openSite({ gpu = true } = {}): Promise<Site> {
       await server.close();
     },
   };
+}
+
+/** Leads what pages and workers ask of the hub to a server of this machine. */
+export async function routeHub(context: BrowserContext, { url }: HubServer): Promise<void> {
+  await context.route(`${HUB_URL}/**`, async (route) => {
+    const { pathname, search } = new URL(route.request().url());
+    await route.fulfill({ response: await route.fetch({ url: url + pathname + search }) });
+  });
 }
 
 async function visit(browser: Browser, url: string, options: VisitOptions): Promise<LethePage> {

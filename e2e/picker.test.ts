@@ -4,25 +4,16 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ROOT } from '../scripts/build.mjs';
 import { type HubServer, serveHub } from '../src/store/hub_server.ts';
-import { type LethePage, openSite, type Site } from './browser.ts';
+import { type LethePage, openSite, routeHub, type Site } from './browser.ts';
 
 const MICRO_GGUF = readFileSync(join(ROOT, 'e2e/fixtures/micro/micro.gguf.part000'));
 
 let site: Site;
 let hub: HubServer;
 let lethe: LethePage;
-
-/** Leads what is asked of the hub to the one of this machine. */
-async function leadToHub(context: BrowserContext): Promise<void> {
-  await context.route('https://huggingface.co/**', async (route) => {
-    const { pathname, search } = new URL(route.request().url());
-    await route.fulfill({ response: await route.fetch({ url: hub.url + pathname + search }) });
-  });
-}
 
 /** One visit serves all tests: a software adapter takes a while to compile the kernels. */
 beforeAll(async () => {
@@ -35,7 +26,10 @@ beforeAll(async () => {
     'tiny/Locked': { files: { 'model.safetensors': new Uint8Array(9) }, tags: ['safetensors'], gated: 'manual' },
   });
   site = await openSite();
-  lethe = await site.visit({ settings: { maxTokens: 4, temperature: 0 }, prepare: leadToHub });
+  lethe = await site.visit({
+    settings: { maxTokens: 4, temperature: 0 },
+    prepare: (context) => routeHub(context, hub),
+  });
   await lethe.untilState('ready');
 });
 afterAll(async () => {

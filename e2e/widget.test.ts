@@ -8,7 +8,8 @@ import { ensureBuilt, ROOT } from '../scripts/build.mjs';
 import { launchOptions } from '../scripts/chromium.mjs';
 import { serve } from '../scripts/serve.mjs';
 import type { LetheChat } from '../src/element.ts';
-import { DESKTOP, LethePage, LOAD_TIMEOUT_MS, PHONE } from './browser.ts';
+import { serveHub } from '../src/store/hub_server.ts';
+import { DESKTOP, LethePage, LOAD_TIMEOUT_MS, PHONE, routeHub } from './browser.ts';
 
 let browser: Browser;
 let server: Awaited<ReturnType<typeof serve>>;
@@ -323,6 +324,25 @@ test('what is wrong with an option is said, and opening by markup leaves the foc
   await first.card('consent').waitFor();
   await lethe.screenshot('widget-consent-desktop-dark');
   expect(lethe.errors).toEqual([]);
+});
+
+test('a repository of the hub is asked about with its licence and size, and loads', async () => {
+  const files = { 'micro-Q8_0.gguf': readFileSync(join(ROOT, 'e2e/fixtures/micro/micro.gguf.part000')) };
+  const hub = await serveHub({ 'tiny/Micro-GGUF': { files, tags: ['gguf', 'license:cc-by-nc-4.0'] } });
+  const { lethe, page, first, events } = await visit();
+  await routeHub(lethe.context, hub);
+  await page.evaluate(() => document.querySelector('#first')?.setAttribute('model', 'hf:tiny/Micro-GGUF'));
+  await first.launcher.click();
+  const card = first.card('consent');
+  await card.waitFor();
+  const words = await card.innerText();
+  for (const fact of ['tiny/Micro-GGUF', '821 kB', 'huggingface.co', 'cc-by-nc-4.0']) expect(words).toContain(fact);
+  expect(page.workers()).toHaveLength(0);
+  await first.button('Download and start').click();
+  await first.untilState('ready');
+  expect((await events()).at(-1)).toBe('first ready Micro');
+  expect(lethe.errors).toEqual([]);
+  await hub.close();
 });
 
 test('a model at a server is spoken to without a download, and its failures are told', async () => {

@@ -8,7 +8,7 @@ import { Composer } from '../ui/composer.ts';
 import { ConversationView } from '../ui/conversation_view.ts';
 import { TurnView } from '../ui/turn_view.ts';
 import { createEngine } from '../worker/client.ts';
-import { deleteModel, listModels } from '../worker/kept_models.ts';
+import { deleteModel, isKept, listModels } from '../worker/kept_models.ts';
 import { ChatList } from './chat_list.ts';
 import { CompareDialog } from './compare_dialog.ts';
 import { FileDrop } from './file_drop.ts';
@@ -50,8 +50,8 @@ if (page instanceof Page) {
   const hub = () => import('../store/hub.ts');
   page.parts = {
     createEngine,
-    readOffer: async (address, signal) => (await import('../ui/hub_offer.ts')).readAnyOffer(address, signal),
-    isKept: async (address) => (await listModels()).some((kept) => kept.address === address && kept.complete),
+    readOffer: async (address, signal) => (await import('../engine/model_offer.ts')).readOffer(address, signal),
+    isKept,
     listModels,
     deleteModel,
     search: async (query, signal) => (await hub()).searchHub(query, { signal }),

@@ -4,11 +4,11 @@ import { type Benchmark, benchmark } from '../engine/benchmark.ts';
 import { openTokenizer } from '../engine/chat_text.ts';
 import { loadLocal } from '../engine/load_local.ts';
 import type { AdapterFacts } from '../gpu/device.ts';
-import { formatBytes, formatRate } from './format.ts';
+import { formatBytes, formatRate, StatusLine } from './format.ts';
 import { ADAPTERS_HELP, defaultModelPath, openDawn, openModelPath } from './open.ts';
 import { numberOption, policyOption } from './usage.ts';
 
-export const BENCH_HELP = `lethe bench [-m DIR_OR_FILE] [--adapters FILE] [--prompt TOKENS] [--tokens TOKENS]
+export const BENCH_HELP = `lethe bench [-m MODEL] [--adapters FILE] [--prompt TOKENS] [--tokens TOKENS]
             [--policy dms|dense|window] [--json]
     Reads a prompt (128 tokens) and generates (64 tokens): tokens per second, dispatches and
     bytes per token, adapter.
@@ -38,8 +38,11 @@ export async function benchCommand(argv: readonly string[]): Promise<number> {
   const promptTokens = numberOption('prompt', values.prompt, { from: 1, whole: true }) ?? 128;
   const tokens = numberOption('tokens', values.tokens, { from: 2, whole: true }) ?? 64;
   const policy = policyOption(values.policy);
-  const files = await openModelPath(values.model ?? defaultModelPath(), { adapters: values.adapters });
+  const { adapters, model: path = defaultModelPath() } = values;
+  const status = new StatusLine();
+  const files = await openModelPath(path, { adapters, onBytes: status.onBytes });
   const { gpu, model } = await loadLocal({ gpu: openDawn(), files, ...(policy ? { policy } : {}) });
+  status.clear();
   try {
     const { tokenizer } = openTokenizer(files);
     const prompt: number[] = [];

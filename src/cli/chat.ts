@@ -7,7 +7,7 @@ import { formatAnswerLine, formatProgress, StatusLine } from './format.ts';
 import { defaultModelPath, openDawn, openModelPath } from './open.ts';
 import { numberOption, policyOption, UsageError } from './usage.ts';
 
-export const CHAT_HELP = `lethe chat [-m DIR_OR_FILE] [-p PROMPT] [--system TEXT] [--temperature X]
+export const CHAT_HELP = `lethe chat [-m MODEL] [-p PROMPT] [--system TEXT] [--temperature X]
            [--max-tokens N] [--seed N] [--policy dms|dense|window] [--json]
     Chats in the terminal; with -p answers once. Ctrl-C stops the answer, twice leaves.
     --json (with -p) prints one object: text, finish_reason, usage, speed, model, adapter.`;
@@ -47,7 +47,7 @@ export async function chatCommand(argv: readonly string[]): Promise<number> {
   };
   const policy = policyOption(values.policy);
   const status = new StatusLine();
-  const files = await openModelPath(values.model ?? defaultModelPath());
+  const files = await openModelPath(values.model ?? defaultModelPath(), { onBytes: status.onBytes });
   const engine = await createLocalEngine({
     gpu: openDawn(),
     files,

@@ -7,16 +7,19 @@ import { type BesideFile, openConvertible, withTokenizer } from '../formats/conv
 import { parseJson } from '../formats/errors.ts';
 import { openGguf } from '../formats/gguf.ts';
 import { parseQuality } from '../formats/manifest.ts';
+import { parseHubAddress } from '../store/hub_address.ts';
 import { fileHash, folderWriter, nodeFile, nodeFileSet, sha256Hasher } from '../store/node_files.ts';
-import type { ByteSource } from '../util/byte_source.ts';
-import { formatBytes } from './format.ts';
+import type { ByteSource, FileSet } from '../util/byte_source.ts';
+import { isAddress, openDownload } from './downloads.ts';
+import { formatBytes, StatusLine } from './format.ts';
 import { UsageError } from './usage.ts';
 
 export const CONVERT_HELP = `lethe convert SOURCE DIR [--name NAME] [--license SPDX] [--tokenizer DIR]
                   [--sidecar FILE] [--curve FILE] [--license-file FILE] [--notice-file FILE]
     Makes a model folder for static hosting: unchanged weights in parts of at most 24 MiB, the
     eviction adapters, the licence and lethe.json. The same input gives the same bytes. SOURCE is a
-    GGUF file, or a directory with config.json and safetensors, sharded ones too.
+    GGUF file, or a directory with config.json and safetensors, sharded ones too, on disk or at
+    an address.
     --tokenizer takes tokenizer and chat template from another directory.
     --curve takes the curve.json of \`python -m retrofit eval\`: what the adapters cost at each ratio.`;
 
@@ -43,15 +46,39 @@ interface Source {
 }
 
 async function openSource(path: string): Promise<Source> {
+  if (isAddress(path)) return openDownloaded(path);
   const found = await stat(path).catch(() => null);
-  if (found?.isDirectory()) {
-    const directory = await openConvertible(nodeFileSet(path), fileHash);
-    return { ...directory, name: basename(resolve(path)), license: null };
-  }
-  const source = await nodeFile(path);
+  if (found?.isDirectory()) return fromDirectory(nodeFileSet(path), basename(resolve(path)));
+  return fromGguf(await nodeFile(path));
+}
+
+async function openDownloaded(address: string): Promise<Source> {
+  const status = new StatusLine();
+  const { files, source, listing, address: found } = await openDownload(address, status.onBytes);
+  const from = await (files ? fromDirectory(files, repositoryName(found)) : fromGguf(source));
+  status.clear();
+  return { ...from, source: plainlyNamed(from.source), license: listing?.license ?? from.license };
+}
+
+async function fromDirectory(files: FileSet, name: string): Promise<Source> {
+  return { ...(await openConvertible(files, fileHash)), name, license: null };
+}
+
+async function fromGguf(source: ByteSource): Promise<Source> {
   const { metadata } = await openGguf(source);
-  const name = textOf(metadata['general.name']) ?? source.name.replace(/\.gguf$/, '');
+  const name = textOf(metadata['general.name']) ?? plainlyNamed(source).name.replace(/\.gguf$/, '');
   return { source, beside: [], name, license: textOf(metadata['general.license']) };
+}
+
+/** The last part of a folder's address; of one on the hub the repository's name. */
+function repositoryName(address: string): string {
+  return basename(parseHubAddress(address)?.repo ?? decodeURIComponent(new URL(address).pathname));
+}
+
+/** A file at an address has the address for a name. */
+function plainlyNamed(source: ByteSource): ByteSource {
+  const name = decodeURIComponent(basename(source.name));
+  return { name, size: source.size, read: (offset, length, signal) => source.read(offset, length, signal) };
 }
 
 /** Runs `lethe convert ...`; resolves with the exit status. @throws UsageError, FormatError */

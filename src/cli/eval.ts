@@ -4,10 +4,11 @@ import { parseArgs } from 'node:util';
 import type { CachePolicy } from '../cache/policy.ts';
 import { evaluateLogits, evaluatePerplexity } from '../engine/evaluation.ts';
 import { isRetrofitted, loadForEvaluation } from '../engine/load_local.ts';
+import { StatusLine } from './format.ts';
 import { ADAPTERS_HELP, openDawn, openModelPath } from './open.ts';
 import { UsageError } from './usage.ts';
 
-export const EVAL_HELP = `lethe eval logits --model DIR_OR_FILE --ids ids.json --out out.safetensors
+export const EVAL_HELP = `lethe eval logits --model MODEL --ids ids.json --out out.safetensors
                   [--policy dms|dense|window] [--offset X] [--window W] [--sinks S]
                   [--adapters FILE] [--weights native|w8|w4|f32] [--activations int8|f32] [--kv int8|f16|f32]
                   [--chunk N | --stepwise] [--rows all|last|i,j,k]
@@ -15,7 +16,7 @@ export const EVAL_HELP = `lethe eval logits --model DIR_OR_FILE --ids ids.json -
     (the bit computed at each token) and live [layers, KV heads] i32.
     ${ADAPTERS_HELP}
 
-lethe eval ppl    --model DIR_OR_FILE (--text FILE | --ids FILE) [--context N] [--skip N]
+lethe eval ppl    --model MODEL (--text FILE | --ids FILE) [--context N] [--skip N]
                   [the options above]
     Prints one JSON line: nll, ppl, standard_error, tokens, windows, mean_live_tokens, ratio.`;
 
@@ -103,13 +104,16 @@ export async function evalCommand(argv: readonly string[]): Promise<number> {
   else if ((values.text === undefined) === (values.ids === undefined)) {
     throw new UsageError('lethe eval ppl takes either --text or --ids.');
   }
-  const files = await openModelPath(required(values.model, 'model'), { adapters: values.adapters });
+  const status = new StatusLine();
+  const { adapters } = values;
+  const files = await openModelPath(required(values.model, 'model'), { adapters, onBytes: status.onBytes });
   const policy = policyOf(values, isRetrofitted(files));
   const { model, tokenizer, destroy } = await loadForEvaluation({
     ...{ gpu: openDawn(), files, policy },
     weights: choice(values.weights, 'weights', ['native', 'w8', 'w4', 'f32']),
     activations: choice(values.activations, 'activations', ['int8', 'f32']),
   });
+  status.clear();
   try {
     const ids = values.ids ? await readIds(values.ids) : tokenizer().encode(await readFile(values.text ?? '', 'utf8'));
     const request = {

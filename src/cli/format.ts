@@ -40,6 +40,11 @@ export function formatProgress({ stage, done, total }: LoadProgress): string {
 export class StatusLine {
   #shown = '';
 
+  /** For `onBytes` of a model that is opened. */
+  readonly onBytes = (done: number, total: number): void => {
+    this.show(formatProgress({ stage: 'download', done, total }));
+  };
+
   show(text: string): void {
     if (!process.stderr.isTTY || text === this.#shown) return;
     process.stderr.write(`\r\x1b[K${text}`);

@@ -2,6 +2,7 @@
 import { BENCH_HELP, benchCommand } from './bench.ts';
 import { CHAT_HELP, chatCommand } from './chat.ts';
 import { CONVERT_HELP, convertCommand } from './convert.ts';
+import { MODEL_HELP } from './downloads.ts';
 import { EVAL_HELP, evalCommand } from './eval.ts';
 import { isParseError, UsageError } from './usage.ts';
 
@@ -14,6 +15,8 @@ ${CONVERT_HELP}
 ${BENCH_HELP}
 
 ${EVAL_HELP}
+
+${MODEL_HELP}
 
 Without --model, chat and bench run the model that the repository ships.
 `;

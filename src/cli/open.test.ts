@@ -1,12 +1,14 @@
-/** Models opened from disk with other adapters than their own. No GPU is asked for. */
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+/** Models opened from disk, with other adapters than their own, and from addresses. No GPU is asked for. */
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { isRetrofitted } from '../engine/load_local.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
+import { type HubServer, leadToHub, serveHub } from '../store/hub_server.ts';
 import { BENCH_HELP, benchCommand } from './bench.ts';
+import { convertCommand } from './convert.ts';
 import { EVAL_HELP, evalCommand } from './eval.ts';
 import { openModelPath } from './open.ts';
 import { UsageError } from './usage.ts';
@@ -75,4 +77,69 @@ test('a model is retrofitted by what it is given', async () => {
   const bare = join(scratch, 'bare.gguf');
   await copyFile(join(scratch, 'micro.gguf'), bare);
   expect(isRetrofitted(await openModelPath(bare))).toBe(false);
+});
+
+describe('a repository of the hub', () => {
+  let hub: HubServer;
+  let back = (): void => {};
+  const told = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+
+  beforeAll(async () => {
+    const gguf = await readFile(join(MICRO, 'micro.gguf.part000'));
+    const family = fixture('families/qwen2');
+    const names = (await readdir(family)).filter((name) => !/gguf|expected/.test(name));
+    const read = async (name: string) => [name, await readFile(join(family, name))] as const;
+    hub = await serveHub({
+      'tiny/Micro-GGUF': { files: { 'micro-Q8_0.gguf': gguf }, tags: ['license:cc-by-nc-4.0'] },
+      'tiny/Qwen': { files: Object.fromEntries(await Promise.all(names.map(read))), cardData: { license: 'mit' } },
+      'tiny/Locked': { files: { 'model.safetensors': gguf }, gated: 'manual' },
+    });
+    back = leadToHub(hub);
+    vi.stubEnv('LETHE_CACHE', join(scratch, 'cache'));
+  });
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    told.mockRestore();
+    back();
+    await hub.close();
+  });
+
+  test('is told of before it is downloaded, and kept', async () => {
+    const open = async () => {
+      const files = await openModelPath('hf:tiny/Micro-GGUF');
+      return [files.license, (await files.checkpoint.read('model.norm.weight')).length];
+    };
+    expect(await open()).toEqual(['cc-by-nc-4.0', 256 * 4]);
+    const words = 'Downloading tiny/Micro-GGUF from huggingface.co: licence cc-by-nc-4.0, 821 kB.\n';
+    expect(told.mock.calls.map(([text]) => text)).toEqual([words]);
+    const questions = hub.asked.filter((path) => path.startsWith('/api/')).length;
+    expect(await open()).toEqual(['cc-by-nc-4.0', 256 * 4]);
+    expect(told).toHaveBeenCalledTimes(1);
+    expect(hub.asked.filter((path) => path.startsWith('/api/'))).toHaveLength(questions);
+  });
+
+  test('takes other adapters', async () => {
+    const files = await openModelPath('hf:tiny/Micro-GGUF', { adapters });
+    expect(files.sidecar?.metadata.window).toBe('24');
+  });
+
+  test.each([
+    ['hf:tiny/Micro-GGUF', { name: 'Micro', license: 'cc-by-nc-4.0' }, 'micro-Q8_0.gguf'],
+    ['hf:tiny/Qwen', { name: 'Qwen', license: 'mit' }, 'model.safetensors'],
+  ])('%s is converted as its files would be', async (address, named, file) => {
+    const folder = join(scratch, file);
+    vi.spyOn(process.stdout, 'write').mockReturnValueOnce(true);
+    expect(await convertCommand([address, folder])).toBe(0);
+    const manifest = JSON.parse(await readFile(join(folder, 'lethe.json'), 'utf8'));
+    expect(manifest).toMatchObject({ ...named, file: { name: file, parts: [{ name: `${file}.part000` }] } });
+    const parts = await readFile(join(folder, `${file}.part000`));
+    const own = file.endsWith('gguf') ? join(MICRO, 'micro.gguf.part000') : join(fixture('families/qwen2'), file);
+    expect(parts.equals(await readFile(own))).toBe(true);
+  });
+
+  test('that cannot be had says why', async () => {
+    await expect(openModelPath('hf:tiny/Locked')).rejects.toThrow(/wants you to sign in .* and Lethe signs nobody in/);
+    await expect(openModelPath('hf:tiny/Absent')).rejects.toThrow('tiny/Absent: the hub knows no such public model');
+    await expect(openModelPath('tiny/Micro-GGUF')).rejects.toThrow(/no such model.*write hf:tiny\/Micro-GGUF/);
+  });
 });

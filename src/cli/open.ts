@@ -1,13 +1,15 @@
-/** Where the command line finds its GPU and its models: Dawn, and the disk. */
+/** Where the command line finds its GPU and its models: Dawn, the disk, and addresses. */
 import { stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { create, globals } from 'webgpu';
 import { type ModelFiles, openGgufModel, openModel } from '../formats/model_folder.ts';
 import type { OpenGpuOptions } from '../gpu/device.ts';
+import { modelAddress } from '../store/hub_address.ts';
 import { fileHash, nodeFile, nodeFileSet } from '../store/node_files.ts';
 import { loadCounter, withProgress } from '../store/progress.ts';
 import type { ByteSource } from '../util/byte_source.ts';
+import { isAddress, openDownload } from './downloads.ts';
 import { UsageError } from './usage.ts';
 
 type DawnGpu = NonNullable<OpenGpuOptions['gpu']>;
@@ -49,25 +51,38 @@ export interface OpenPathOptions {
 }
 
 /**
- * Opens a model folder, a directory in Hugging Face's form or a GGUF file. Beside `name.gguf`, adapters in
- * `name.dms.safetensors` are taken when they were made for it.
- * @throws UsageError, FormatError
+ * Opens a model folder, a directory in Hugging Face's form or a GGUF file, on disk or at an address. Beside `name.gguf`
+ * on disk, adapters in `name.dms.safetensors` are taken when they were made for it.
+ * @throws UsageError, FormatError, HubError, DownloadError
  */
 export async function openModelPath(path: string, options: OpenPathOptions = {}): Promise<ModelFiles> {
-  const { onBytes = () => {} } = options;
-  const found = await stat(path).catch(() => null);
-  if (!found) throw new UsageError(`${path}: there is no such model. Give a folder or a .gguf file by --model.`);
-  const counter = loadCounter(onBytes);
   const other = options.adapters === undefined ? null : await adaptersAt(options.adapters);
-  if (found.isDirectory()) {
-    const adapters = other ? { adapters: { source: other, hash: fileHash } } : {};
-    return openModel(withProgress(nodeFileSet(path), counter.onBytes), { onTotal: counter.onTotal, ...adapters });
+  const adapters = other ? { adapters: { source: other, hash: fileHash } } : {};
+  const { onBytes = () => {} } = options;
+  if (isAddress(path)) {
+    const { files, source, onTotal, listing } = await openDownload(path, onBytes);
+    const model = files ? await openModel(files, { onTotal, ...adapters }) : await openGguf(source, other);
+    return { ...model, license: listing?.license ?? model.license };
   }
+  const found = await stat(path).catch(() => null);
+  if (!found) throw new UsageError(`${path}: there is no such model. ${hint(path)}`);
+  const { onBytes: onRead, onTotal } = loadCounter(onBytes);
+  if (found.isDirectory()) return openModel(withProgress(nodeFileSet(path), onRead), { onTotal, ...adapters });
   if (!path.endsWith('.gguf')) throw new UsageError(`${path} is no .gguf file and no folder.`);
-  const files = withProgress(nodeFileSet(dirname(path)), counter.onBytes);
-  const source = await nodeFile(path);
+  const files = withProgress(nodeFileSet(dirname(path)), onRead);
+  const source = (await files.open(basename(path))) ?? (await nodeFile(path));
   const sidecar = other ?? (await files.open(source.name.replace(/\.gguf$/, '.dms.safetensors')));
-  const beside = sidecar ? { sidecar, sha256: await fileHash(source) } : {};
-  counter.onTotal(source.size + (sidecar?.size ?? 0));
-  return openGgufModel((await files.open(source.name)) ?? source, beside);
+  onTotal(source.size + (sidecar?.size ?? 0));
+  return openGguf(source, sidecar);
+}
+
+async function openGguf(source: ByteSource, sidecar: ByteSource | null): Promise<ModelFiles> {
+  return openGgufModel(source, sidecar ? { sidecar, sha256: await fileHash(source) } : {});
+}
+
+function hint(path: string): string {
+  const name = modelAddress(path);
+  return name?.startsWith('hf:')
+    ? `If the Hugging Face hub's is meant, write ${name}.`
+    : 'Give a folder or a .gguf file by --model.';
 }

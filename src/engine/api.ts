@@ -32,7 +32,10 @@ export interface DeviceOptions {
 }
 
 export interface EngineOptions {
-  /** Address of a model folder or of a GGUF file, or files that a person chose. */
+  /**
+   * Address of a model folder or of a GGUF file; a repository of the Hugging Face hub, as `hf:owner/name`, with
+   * `@revision` and `/file.gguf` where they are meant, or by the address of its page; or files that a person chose.
+   */
   readonly model: string | readonly File[];
   /**
    * How weights are held. `native`: as the file has them (BF16 in 32 bits). `w8`, `w4`: matrices of 16 or 32 bits are

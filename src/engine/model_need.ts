@@ -57,6 +57,9 @@ export type Fit =
   | { readonly fits: true }
   | { readonly fits: false; readonly lacks: 'buffer' | 'disk'; readonly needBytes: number; readonly haveBytes: number };
 
+/** Tokens of the conversation that a need is told for; models take more, and few conversations do. */
+export const TOLD_CONTEXT = 8192;
+
 /** Bytes of an element in groups of 32 with an f16 scale: 8 bits each. */
 export const W8_ELEMENT_BYTES = 34 / 32;
 

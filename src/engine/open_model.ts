@@ -1,4 +1,4 @@
-/** Opens a model where a page finds it: at an address, or in chosen files. It reads headers, no weights. */
+/** Opens a model where it was found: at its own address, or in chosen files. It reads headers, no weights. */
 import { FormatError } from '../formats/errors.ts';
 import { MANIFEST_NAME } from '../formats/manifest.ts';
 import { type ModelFiles, openGgufModel, openModel } from '../formats/model_folder.ts';
@@ -6,8 +6,9 @@ import { blobFile, blobFileSet } from '../store/blob.ts';
 import type { Disk } from '../store/disk.ts';
 import { DownloadError, httpFile, httpFileSet } from '../store/http.ts';
 import { tokenizerAddress, withTokenizerOf } from '../store/hub_address.ts';
-import { keptModel } from '../store/kept_model.ts';
-import { loadCounter, withProgress } from '../store/progress.ts';
+import { keptModel, type Listing } from '../store/kept_model.ts';
+import { type LoadCounter, loadCounter, withProgress } from '../store/progress.ts';
+import type { ByteSource, FileSet } from '../util/byte_source.ts';
 
 export interface OpenModelOptions {
   /** Bytes of weights read so far, while they are read. */
@@ -15,11 +16,13 @@ export interface OpenModelOptions {
   readonly signal?: AbortSignal;
   /** Where downloads are kept, so that the next load needs no network; without it nothing is. */
   readonly disk?: Disk | null;
+  /** What a hub says of the model at an address. */
+  readonly listing?: Listing | null;
 }
 
 /**
- * @param model absolute address of a model folder or of a GGUF file, or chosen files: those of a folder, or a GGUF file
- *   with at most one sidecar
+ * @param model absolute address of a model folder or of a GGUF file, as `findModel` gives it, or chosen files: those of
+ *   a folder, or a GGUF file with at most one sidecar
  * @throws DownloadError, FormatError
  */
 export function openModelAt(model: string | readonly File[], options: OpenModelOptions = {}): Promise<ModelFiles> {
@@ -27,26 +30,42 @@ export function openModelAt(model: string | readonly File[], options: OpenModelO
 }
 
 async function openAddress(address: string, options: OpenModelOptions): Promise<ModelFiles> {
-  const { onBytes = () => {}, signal, disk } = options;
-  const counter = loadCounter(onBytes);
+  const { signal, listing } = options;
+  const { files, source, onTotal } = await openPlace(address, options);
   const aborting = signal ? { signal } : {};
+  const model = await (source ? openGgufModel(source, aborting) : openModel(files, { onTotal, ...aborting }));
+  return { ...model, license: listing?.license ?? model.license };
+}
+
+/** What lies at an address: one file, or a folder, of which `onTotal` wants to be told the bytes in all. */
+export type Place = { readonly onTotal: LoadCounter['onTotal'] } & (
+  | { readonly source: ByteSource; readonly files: null }
+  | { readonly source: null; readonly files: FileSet }
+);
+
+/** Opens what lies at a model's own address, without a look at what is in it. @throws DownloadError */
+export async function openPlace(address: string, options: OpenModelOptions = {}): Promise<Place> {
+  const { onBytes = () => {}, signal, disk, listing = null } = options;
+  const counter = loadCounter(onBytes);
   const counting = { onBytes: counter.onBytes };
-  const kept = disk ? await keptModel(address, { disk, ...counting }) : null;
+  const kept = disk ? await keptModel(address, { disk, listing, ...counting }) : null;
   const onTotal = (bytes: number): void => {
     kept?.expectTotal(bytes);
     counter.onTotal(bytes);
   };
   if (!new URL(address).pathname.endsWith('.gguf')) {
-    const files = kept ?? httpFileSet(address, counting);
+    const own = kept ?? httpFileSet(address, counting);
     const other = tokenizerAddress(address);
-    if (other === null) return openModel(files, { onTotal, ...aborting });
+    if (other === null) return { files: own, source: null, onTotal };
     const base = disk ? await keptModel(other, { disk }) : httpFileSet(other);
-    return openModel(withTokenizerOf(files, base), { onTotal, ...aborting });
+    return { files: withTokenizerOf(own, base), source: null, onTotal };
   }
-  const source = await (kept ? kept.open('', signal) : httpFile(address, { ...counting, ...aborting }));
+  const source = await (kept
+    ? kept.open('', signal)
+    : httpFile(address, { ...counting, ...(signal ? { signal } : {}) }));
   if (!source) throw new DownloadError(address, 404, 'there is no such file. Check the address.');
   onTotal(source.size);
-  return openGgufModel(source, aborting);
+  return { source, files: null, onTotal };
 }
 
 async function openChosen(files: readonly File[], { onBytes = () => {}, signal }: OpenModelOptions) {

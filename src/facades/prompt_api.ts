@@ -5,7 +5,7 @@
  */
 import type { Engine, LoadProgress } from '../engine/api.ts';
 import { DEFAULT_SAMPLING } from '../engine/request.ts';
-import { listModels } from '../worker/kept_models.ts';
+import { isKept } from '../worker/kept_models.ts';
 import { type EngineSource, engineMaker } from './engine_source.ts';
 import { initialMessages, type Prompt, refuse } from './prompt_messages.ts';
 import { LanguageModelSession, type SessionOptions } from './prompt_session.ts';
@@ -69,9 +69,7 @@ class Models implements LanguageModelApi {
     if (typeof source === 'function') return 'downloadable';
     if ('chat' in source || 'baseURL' in source || typeof source.model !== 'string') return 'available';
     if (!globalThis.navigator?.gpu) return 'unavailable';
-    const { href } = new URL(source.model, globalThis.location?.href);
-    const kept = (await listModels()).find(({ address }) => address === href);
-    return kept?.complete ? 'available' : 'downloadable';
+    return (await isKept(source.model)) ? 'available' : 'downloadable';
   }
 
   async params() {

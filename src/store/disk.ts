@@ -49,7 +49,7 @@ export class NoRoomError extends Error {
   ) {
     const mb = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString('en')} MB`;
     super(
-      `The model needs ${mb(needed)} of the browser's storage, and ${mb(Math.max(0, free))} are free. ` +
+      `The model needs ${mb(needed)} on disk, and ${mb(Math.max(0, free))} are free. ` +
         'Remove a kept model or free some disk space, then load it again.',
     );
   }

@@ -80,15 +80,16 @@ export async function readHubModel(address: HubAddress, options: HubOptions = {}
   });
   if (info.gated) {
     const fact =
-      'its owner wants you to sign in and accept terms first, and this page signs nobody in. Accept them at ' +
-      `${common.hubUrl}/${repo}, download the files there, and drop them here.`;
+      'its owner wants you to sign in and accept terms first, and Lethe signs nobody in. Accept them at ' +
+      `${common.hubUrl}/${repo}, download the files there, and load those.`;
     throw new HubError(repo, 'gated', fact);
   }
   const base = `${common.hubUrl}/${repo}/resolve/${encodeURIComponent(revision)}/`;
   const choices = choicesOf(files, base).sort((a, b) => a.bytes - b.bytes);
   const named = address.file;
-  const chosen = named ? choices.find((choice) => choice.address === base + encodePath(named)) : preferred(choices);
-  if (!chosen) throw unsupported(repo, files, named);
+  const wanted = named === null ? null : base + encodePath(named);
+  const chosen = wanted === null ? preferred(choices) : choices.find(({ address: at }) => at === wanted);
+  if (!chosen) throw unsupported(repo, files, named || null);
   return { repo, license: licenseOf(info), choices, chosen };
 }
 

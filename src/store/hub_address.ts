@@ -8,14 +8,14 @@ export interface HubAddress {
   readonly repo: string;
   /** Branch, tag or commit. */
   readonly revision: string;
-  /** Path of a file in the repository, where one is meant. */
+  /** Path of a file in the repository, empty for its folder as it is; null where the choice is left to the reader. */
   readonly file: string | null;
 }
 
 const NAME = '[A-Za-z0-9][\\w.-]*';
 const REPO = new RegExp(`^(${NAME}/${NAME})$`);
 const SHORT = new RegExp(`^hf:(${NAME}/${NAME})(?:@([\\w.-]+))?(?:/(.+))?$`);
-const PATH = new RegExp(`^/(${NAME}/${NAME})(?:/(?:tree|blob|resolve|raw)/([^/]+)(?:/(.+))?)?/?$`);
+const PATH = new RegExp(`^/(${NAME}/${NAME})(?:/(tree|blob|resolve|raw)/([^/]+)(?:/(.*))?)?/?$`);
 
 /**
  * Reads `hf:owner/name`, `hf:owner/name@revision/file.gguf` or an address on huggingface.co; null for anything else.
@@ -32,7 +32,20 @@ export function parseHubAddress(text: string): HubAddress | null {
   if (!/^(www\.)?(huggingface\.co|hf\.co)$/.test(url.hostname)) return null;
   const path = PATH.exec(decodeURIComponent(url.pathname));
   if (!path || /^(datasets|spaces|api|docs|models)\//.test(path[1])) return null;
-  return { repo: path[1], revision: path[2] ?? 'main', file: path[3] || null };
+  const [, repo, kind, revision = 'main', file] = path;
+  return { repo, revision, file: kind === 'resolve' ? (file ?? null) : file || null };
+}
+
+/** What must be asked of the hub before anything can be loaded; null where the address is the model's own. */
+export function askedOfHub(text: string): HubAddress | null {
+  const address = parseHubAddress(text);
+  const own = address?.file != null && /^https?:\/\/([^/]+\/){3}resolve\//.test(text);
+  return own ? null : address;
+}
+
+/** The one way to write what is asked of the hub: `hf:owner/name`, with revision and file where they say more. */
+export function hubName({ repo, revision, file }: HubAddress): string {
+  return `hf:${repo}${revision === 'main' ? '' : `@${revision}`}${file ? `/${file}` : ''}`;
 }
 
 /** What somebody pasted as an address that can be loaded: `owner/name` is the hub's; null when it is none. */

@@ -4,6 +4,7 @@
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { HUB_URL } from './hub_address.ts';
 
 export interface HubRepo {
   readonly files: Readonly<Record<string, Uint8Array>>;
@@ -88,5 +89,15 @@ export async function serveHub(repos: Readonly<Record<string, HubRepo>>): Promis
         server.closeAllConnections();
         server.close(() => resolve());
       }),
+  };
+}
+
+/** Leads what this process asks of the hub to a server of this machine. @returns the way back */
+export function leadToHub({ url }: HubServer): () => void {
+  const fetched = globalThis.fetch;
+  globalThis.fetch = (input, init) =>
+    fetched(input instanceof Request ? input : String(input).replace(HUB_URL, url), init);
+  return () => {
+    globalThis.fetch = fetched;
   };
 }

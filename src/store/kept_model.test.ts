@@ -63,7 +63,9 @@ describe.each([
     counted = 0;
     expect(await readAll({}, expected)).toEqual(content);
     expect([server.sent, counted]).toEqual([content.length, content.length]);
-    expect(await keptModels(disk)).toEqual([{ address: server.base, bytes: content.length, complete: true }]);
+    expect(await keptModels(disk)).toEqual([
+      { address: server.base, listing: null, bytes: content.length, complete: true },
+    ]);
   });
 
   it('is fetched whole where it is smaller than a piece', async () => {

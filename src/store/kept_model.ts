@@ -5,21 +5,40 @@
 import type { ByteSource, FileSet } from '../util/byte_source.ts';
 import { type Disk, type DiskFolder, jsonBytes, parsed, sha256 } from './disk.ts';
 import { DownloadError, httpFile } from './http.ts';
+import { askedOfHub, hubName } from './hub_address.ts';
 import { isComplete, type KeepOptions, KeptFile, keptBytes, readRecord } from './kept_file.ts';
+
+/** What a hub says of a model that was found by asking it. */
+export interface Listing {
+  /** What was asked for, such as `hf:owner/name`. */
+  readonly name: string;
+  readonly license: string | null;
+}
 
 /** A model of which something is kept. */
 export interface KeptModelInfo {
   /** Absolute address of the folder or file. */
   readonly address: string;
+  /** Null where no hub was asked. */
+  readonly listing: Listing | null;
   /** Bytes on disk. */
   readonly bytes: number;
   /** True when all that was begun is whole. */
   readonly complete: boolean;
 }
 
-/** Says whose folder it is. No file of a model has this name, since records end in two suffixes. */
+/** Says whose folder it is, by its `Owner`. No file of a model has this name, since records end in two suffixes. */
 const OWNER = 'model';
 const SMALL = /\.(json|jinja|txt)$/;
+
+type Owner = Pick<KeptModelInfo, 'address' | 'listing'>;
+
+async function ownerOf(folder: DiskFolder): Promise<Owner | null> {
+  const file = await folder.open(OWNER);
+  if (!file) return null;
+  const { address, listing = null } = parsed(await file.read(0, file.size)) as Partial<Owner> & Pick<Owner, 'address'>;
+  return { address, listing };
+}
 
 async function folderFor(address: string): Promise<string> {
   return (await sha256(new TextEncoder().encode(address))).slice(0, 32);
@@ -30,15 +49,23 @@ export interface KeptSet extends FileSet {
   expectTotal(bytes: number): void;
 }
 
+export interface KeepModelOptions extends KeepOptions {
+  /** Default: what is kept of it already. */
+  readonly listing?: Listing | null;
+}
+
 /**
  * The files at an address, kept as they are read.
  * @param address of a folder, or of one file: then `open('')` opens that
  */
-export async function keptModel(address: string, options: KeepOptions): Promise<KeptSet> {
-  const { disk } = options;
+export async function keptModel(address: string, options: KeepModelOptions): Promise<KeptSet> {
+  const { disk, listing } = options;
   const base = new URL(address).href;
   const folder = await disk.folder(await folderFor(base));
-  await disk.alone(base, () => folder.put(OWNER, jsonBytes({ address: base })));
+  await disk.alone(base, async () => {
+    const owner: Owner = { address: base, listing: listing ?? (await ownerOf(folder))?.listing ?? null };
+    await folder.put(OWNER, jsonBytes(owner));
+  });
   let total: number | null = null;
   const stillNeeded = async (): Promise<number> => {
     if (total === null) return 0;
@@ -100,17 +127,30 @@ export async function keptModels(disk: Disk): Promise<KeptModelInfo[]> {
   const found: KeptModelInfo[] = [];
   for (const name of await disk.folders()) {
     const folder = await disk.folder(name);
-    const owner = await folder.open(OWNER);
+    const owner = await ownerOf(folder);
     if (!owner) continue;
-    const { address } = parsed(await owner.read(0, owner.size)) as { address: string };
     const records = await recordsOf(folder);
     const bytes = records.reduce((sum, record) => sum + keptBytes(record), 0);
-    if (bytes > 0) found.push({ address, bytes, complete: records.every(isComplete) });
+    if (bytes > 0) found.push({ ...owner, bytes, complete: records.every(isComplete) });
   }
   return found;
 }
 
+/** The whole copy of what an address means, that of a hub's repository included; null where there is none. */
+export async function keptCopy(disk: Disk, address: string): Promise<KeptModelInfo | null> {
+  const copies = (await keptModels(disk)).filter(({ complete }) => complete);
+  return copies.find(meantBy(address)) ?? null;
+}
+
 /** Removes what is kept of the model at an address; nothing happens where nothing is. */
 export async function forgetModel(disk: Disk, address: string): Promise<void> {
-  await disk.removeFolder(await folderFor(new URL(address).href));
+  const meant = (await keptModels(disk)).filter(meantBy(address)).map((kept) => kept.address);
+  for (const one of [address, ...meant]) await disk.removeFolder(await folderFor(new URL(one).href));
+}
+
+function meantBy(address: string): (kept: Owner) => boolean {
+  const asked = askedOfHub(address);
+  const name = asked && hubName(asked);
+  const { href } = new URL(address);
+  return (kept) => (name === null ? kept.address === href : kept.listing?.name === name);
 }

@@ -27,15 +27,19 @@ function folderAt(path: string): DiskFolder {
       };
     },
     async put(name, bytes) {
-      await writeFile(join(path, `${name}.new`), bytes);
-      await rename(join(path, `${name}.new`), join(path, name));
+      const fresh = join(path, `${name}.${process.pid}.new`);
+      await writeFile(fresh, bytes);
+      await rename(fresh, join(path, name));
     },
     remove: (name) => rm(join(path, name), { force: true }),
     names: async () => (await readdir(path)).sort(),
   };
 }
 
-/** `alone` holds within this process; two programs must not share the folder. */
+/**
+ * `alone` holds within this process. Two programs that fetch the same file at once write the same bytes to the same
+ * places; whatever goes wrong between them shows when its hash is compared.
+ */
 export function nodeDisk(root: string): Disk {
   const queues = new Map<string, Promise<unknown>>();
   return {

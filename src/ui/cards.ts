@@ -1,10 +1,10 @@
 /** The cards above the field: loading, asking before a download, and everything that can go wrong. Templates only. */
 import { css, html, nothing, type TemplateResult } from 'lit';
 import type { LoadProgress } from '../engine/api.ts';
+import type { OfferChoice } from '../engine/model_offer.ts';
 import type { Fault } from './faults.ts';
 import { formatBytes, formatCount, formatTime } from './format.ts';
 import type { JudgedOffer, LoadState } from './loader.ts';
-import type { OfferChoice } from './model_offer.ts';
 import type { RecommendedModel } from './recommended.ts';
 import { words } from './words.ts';
 

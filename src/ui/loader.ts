@@ -5,8 +5,8 @@
  */
 import type { CachePolicy } from '../cache/policy.ts';
 import type { Engine, EngineOptions, LoadProgress } from '../engine/api.ts';
+import type { ModelOffer, OfferChoice } from '../engine/model_offer.ts';
 import { type Fault, faultOf, faultOfKind, isAbort } from './faults.ts';
-import type { ModelOffer, OfferChoice } from './model_offer.ts';
 import { type NeedLine, needLine } from './need_line.ts';
 import { findAdapter } from './preflight.ts';
 import { TransferMeter } from './transfer_meter.ts';
@@ -107,9 +107,10 @@ export class Loader {
     const model = this.#model;
     if (this.#consented || typeof model !== 'string' || (await isKept?.(model))) return null;
     const offer = await readOffer(model, signal);
-    if (offer.address === undefined || signal.aborted) return offer;
+    if (offer.address === undefined || signal.aborted || !(await isKept?.(offer.address))) return offer;
+    // It was loaded by its own address before.
     this.#model = offer.address;
-    return (await isKept?.(offer.address)) ? null : offer;
+    return null;
   }
 
   /** Asks about another form of the model that is offered. */

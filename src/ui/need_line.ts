@@ -1,10 +1,7 @@
 /** What a model needs against what there is, as one line that a person reads before a download. Pure text. */
-import { type Fit, fitOf, type ModelNeed, modelNeed, type Room } from '../engine/model_need.ts';
+import { type Fit, fitOf, type ModelNeed, modelNeed, type Room, TOLD_CONTEXT } from '../engine/model_need.ts';
 import { formatBytes, formatTokens } from './format.ts';
 import { RECOMMENDED, type RecommendedModel } from './recommended.ts';
-
-/** Tokens of the conversation that a need is told for; models take more, and few conversations do. */
-export const TOLD_CONTEXT = 8192;
 
 export interface NeedLine {
   readonly fits: boolean;

@@ -29,7 +29,7 @@ const numeric = {
 export class LetheChat extends LitElement {
   static override readonly styles = widgetStyles;
 
-  /** Address of a model folder or of a GGUF file, relative to the page. */
+  /** Address of a model folder or of a GGUF file, relative to the page, or `hf:owner/name` on the hub. */
   @property() model: string | null = null;
   /** Address of an OpenAI-compatible server that the model runs at; `model` is then the name of one of its models. */
   @property({ attribute: 'base-url' }) baseURL: string | null = null;

@@ -4,6 +4,7 @@
  */
 import { html, nothing, type TemplateResult } from 'lit';
 import type { Engine, EngineOptions } from '../engine/api.ts';
+import { readOffer } from '../engine/model_offer.ts';
 import { cancelledCard, cardStyles, consentCard, faultCard, loadCard } from '../ui/cards.ts';
 import { Chat } from '../ui/chat.ts';
 import { lastUserTurn } from '../ui/chat_state.ts';
@@ -11,14 +12,13 @@ import { Composer } from '../ui/composer.ts';
 import { ConversationView } from '../ui/conversation_view.ts';
 import type { Fault } from '../ui/faults.ts';
 import { Loader } from '../ui/loader.ts';
-import { readOffer } from '../ui/model_offer.ts';
 import { ServerLink } from '../ui/server_link.ts';
 import { cachePolicy, DEFAULT_SETTINGS, type Settings } from '../ui/settings.ts';
 import type { TurnActions } from '../ui/turn_actions.ts';
 import { TurnView } from '../ui/turn_view.ts';
 import { withWords } from '../ui/words.ts';
 import { createEngine } from '../worker/client.ts';
-import { listModels } from '../worker/kept_models.ts';
+import { isKept } from '../worker/kept_models.ts';
 import { EngineRegistry } from './engine_registry.ts';
 import type { PanelHost } from './panel_host.ts';
 import { type ReadOptions, WidgetOptionError } from './widget_options.ts';
@@ -214,7 +214,7 @@ export class Panel {
     const policy = this.#options?.settings.policy ?? null;
     const asked = { model: address, ...(policy !== null && { cache: { policy: cachePolicy(policy) } }) };
     if (engines.has(this.#withContext(asked))) return true;
-    return (await listModels()).some((kept) => kept.address === address && kept.complete);
+    return isKept(address);
   }
 
   async #send(text: string, edited: number | null): Promise<void> {

@@ -9,7 +9,10 @@ import { WIDGET_STRINGS, type WidgetStrings } from './widget_strings.ts';
 
 /** The options in JSON, in the property `options`, and, where they are attributes, one by one. */
 export interface WidgetOptions extends Partial<Record<NumberSetting, number>> {
-  /** Address of a model folder or of a GGUF file, relative to the page. With `baseURL` a name of the server's. */
+  /**
+   * Address of a model folder or of a GGUF file, relative to the page, or a repository of the Hugging Face hub as
+   * `hf:owner/name`. With `baseURL` a name of the server's.
+   */
   readonly model?: string;
   /** Address of an OpenAI-compatible server that the model runs at, in the place of this device. */
   readonly baseURL?: string;
@@ -165,7 +168,7 @@ function readModel(model: string | undefined, base: string): string {
   if (model === undefined || model.trim() === '') {
     throw new WidgetOptionError(
       'No model was named.',
-      'Set the attribute model to the address of a model folder or of a GGUF file.',
+      'Set the attribute model to the address of a model folder or of a GGUF file, or to hf:owner/name.',
     );
   }
   return readAddress('model', model, base);

@@ -19,6 +19,8 @@ import type {
 } from '../engine/api.ts';
 import { Channel } from '../engine/channel.ts';
 import { ChatCompletions } from '../engine/completions.ts';
+import { findModel } from '../engine/find_model.ts';
+import { keptDownloads } from '../store/opfs_disk.ts';
 import { type ChatAbort, type ChatEvent, type EngineHost, type Outcome, unpackError } from './protocol.ts';
 
 /** The thread at the other end of an endpoint. */
@@ -32,8 +34,8 @@ export interface Thread {
 /**
  * Loads a model in a worker, or, given a `baseURL`, speaks to a server.
  * @throws ServerError (url, status) for a server; for a model the errors of loading, by `name`: DeviceError (fault,
- *   remedy), DownloadError (url, status), FormatError, UnsupportedModelError, TextError, PolicyError; the signal's
- *   reason when it fires
+ *   remedy), HubError (repo, reason), DownloadError (url, status), FormatError, UnsupportedModelError, TextError,
+ *   PolicyError; the signal's reason when it fires
  */
 export async function createEngine(options: EngineOptions | ServerOptions): Promise<Engine> {
   options.signal?.throwIfAborted();
@@ -74,7 +76,7 @@ export async function connectEngine(thread: Thread, options: EngineOptions): Pro
   });
   try {
     const wire = {
-      model: typeof model === 'string' ? new URL(model, globalThis.location?.href).href : [...model],
+      ...(await findModel(model, { signal, disk: keptDownloads })),
       ...(weights ? { weights } : {}),
       ...(device ? { device } : {}),
       ...(cache ? { cache } : {}),

@@ -86,8 +86,8 @@ export function createHost({ gpu, disk, snapshots = async () => null }: HostPart
       outcome(async () => {
         const tell = thinned(onProgress);
         const onBytes = (done: number, total: number) => tell({ stage: 'download', done, total });
-        const files = await openModelAt(options.model, { onBytes, disk: (await disk?.()) ?? null });
-        const { weights, device, cache } = options;
+        const { model, listing, weights, device, cache } = options;
+        const files = await openModelAt(model, { onBytes, listing, disk: (await disk?.()) ?? null });
         engine = await createLocalEngine({
           gpu: gpu(),
           files,

@@ -11,9 +11,10 @@ import type {
   Retention,
   SnapshotFile,
 } from '../engine/api.ts';
+import type { FoundModel } from '../engine/find_model.ts';
 
-/** The engine's options that can be cloned; `model` is an absolute address or files. */
-export type WireOptions = Pick<EngineOptions, 'model' | 'weights' | 'device' | 'cache'>;
+/** The engine's options that can be cloned, with the model as it was found. */
+export type WireOptions = FoundModel & Pick<EngineOptions, 'weights' | 'device' | 'cache'>;
 
 /** An error with the fields by which a page chooses its words: fault, remedy, reason, param, status and the like. */
 export interface WireError {

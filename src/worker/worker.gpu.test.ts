@@ -7,11 +7,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ChatChunk, ChatMessage, Engine, EngineOptions, LoadProgress } from '../engine/api.ts';
 import { dawn, hear } from '../engine/test_engine.ts';
 import { serveMicro, type TestServer } from '../engine/test_server.ts';
+import { type HubServer, leadToHub, serveHub } from '../store/hub_server.ts';
 import { connectEngine, type Thread } from './client.ts';
 import { createHost } from './host_service.ts';
 
 let engine: Engine;
 let server: TestServer;
+let hub: HubServer;
+let back = (): void => {};
 const progress: LoadProgress[] = [];
 const question: ChatMessage = { role: 'user', content: 'What does the river forget?' };
 
@@ -48,12 +51,16 @@ function open(options: Partial<EngineOptions> = {}, thread = openThread()): Prom
 
 beforeAll(async () => {
   server = await serveMicro();
+  hub = await serveHub({ 'tiny/Locked': { files: {}, gated: 'manual' } });
+  back = leadToHub(hub);
   engine = await open({ onProgress: (step) => progress.push(step) });
 });
 
 afterAll(async () => {
   await engine.destroy();
   server.close();
+  back();
+  await hub.close();
 });
 
 test('loads from an address and tells of it stage by stage', async () => {
@@ -108,6 +115,8 @@ test('errors keep their name and fields', async () => {
   await expect(hear(stream)).rejects.toMatchObject({ name: 'CacheFullError', reason: 'context' });
   const absent = open({ model: `${server.address}/absent.gguf` });
   await expect(absent).rejects.toMatchObject({ name: 'DownloadError', status: 404 });
+  const locked = open({ model: 'hf:tiny/Locked' });
+  await expect(locked).rejects.toMatchObject({ name: 'HubError', reason: 'gated' });
 });
 
 test('a policy can be changed', async () => {

@@ -1,12 +1,12 @@
-/** What a model on another server is, read from its small files before the large ones are downloaded. */
-import { type ModelNeed, modelNeed, W8_ELEMENT_BYTES } from '../engine/model_need.ts';
+/** What a model at an address is, read from its small files before the large ones are downloaded. */
 import { asFields, parseJson } from '../formats/errors.ts';
 import { readGgufHead } from '../formats/gguf.ts';
 import { MANIFEST_NAME, parseManifest } from '../formats/manifest.ts';
 import { configFromGguf, configFromJson } from '../model/config.ts';
 import { DownloadError, httpFile, httpFileSet } from '../store/http.ts';
+import { type HubAddress, parseHubAddress } from '../store/hub_address.ts';
 import type { ByteSource } from '../util/byte_source.ts';
-import { TOLD_CONTEXT } from './need_line.ts';
+import { type ModelNeed, modelNeed, TOLD_CONTEXT, W8_ELEMENT_BYTES } from './model_need.ts';
 
 export interface ModelOffer {
   readonly name: string;
@@ -32,41 +32,57 @@ export interface OfferChoice {
 }
 
 /**
- * Asks the server at `address`, a model folder or a GGUF file.
- * @throws DownloadError, with status 404 when there is no model; FormatError; UnsupportedModelError for a family that
- *   could not run
+ * Asks the server at `address`: a model folder, a GGUF file, or a repository of the Hugging Face hub in any of the ways
+ * that `findAddress` knows.
+ * @throws DownloadError, with status 404 when there is no model; HubError; FormatError; UnsupportedModelError for a
+ *   family that could not run
  */
-export async function readOffer(address: string, signal: AbortSignal): Promise<ModelOffer> {
+export async function readOffer(address: string, signal?: AbortSignal): Promise<ModelOffer> {
+  const onHub = parseHubAddress(address);
+  if (onHub) return readHubOffer(onHub, signal);
   const { host, pathname } = new URL(address);
   const name = decodeURIComponent(pathname.split('/').findLast((part) => part !== '') ?? host);
-  if (pathname.endsWith('.gguf')) {
-    const { bytes, need } = await readGguf(address, signal);
-    return { name, license: null, bytes, host, need };
-  }
+  if (pathname.endsWith('.gguf')) return { name, license: null, host, ...(await readGguf(address, signal)) };
+  return readFolder(address, { name, license: null, host, bytes: null }, signal);
+}
+
+/** With the address to load from. The hub's client comes when somebody asks for the hub. */
+async function readHubOffer(asked: HubAddress, signal?: AbortSignal): Promise<ModelOffer> {
+  const { readHubModel } = await import('../store/hub.ts');
+  const { repo, license, choices, chosen } = await readHubModel(asked, signal ? { signal } : {});
+  const { address, bytes } = chosen;
+  const known = { name: repo, license, bytes, host: new URL(address).host, address, choices };
+  if (address.endsWith('.gguf')) return { ...known, need: (await readGguf(address, signal)).need };
+  return readFolder(address, known, signal);
+}
+
+/** @param known what stands where the folder itself says nothing */
+async function readFolder(address: string, known: Omit<ModelOffer, 'need'>, signal?: AbortSignal): Promise<ModelOffer> {
   const folder = httpFileSet(address);
   const file = await folder.open(MANIFEST_NAME, signal);
   if (file) {
     const subject = `${address} ${MANIFEST_NAME}`;
     const manifest = parseManifest(parseJson(await file.read(0, file.size, signal), subject), subject);
+    const { name, license } = manifest;
     const bytes = manifest.file.size + (manifest.sidecar?.size ?? 0);
-    return { name: manifest.name, license: manifest.license, bytes, host, need: null };
+    return { ...known, name, license: known.license ?? license, bytes, need: null };
   }
   // A folder in Hugging Face's form says nothing of its size.
   const config = await folder.open('config.json', signal);
-  if (config) return { name, license: null, bytes: null, host, need: await needOfConfig(config, signal) };
+  if (config) return { ...known, need: await needOfConfig(config, signal) };
   throw new DownloadError(address, 404, `there is neither ${MANIFEST_NAME} nor config.json. Check the address.`);
 }
 
 /** What the model of a `config.json` needs when its weights are held in 8 bits. */
-export async function needOfConfig(config: ByteSource, signal: AbortSignal): Promise<ModelNeed> {
+async function needOfConfig(config: ByteSource, signal?: AbortSignal): Promise<ModelNeed> {
   const fields = asFields(parseJson(await config.read(0, config.size, signal), config.name), config.name);
   return modelNeed(configFromJson(fields), { context: TOLD_CONTEXT, elementBytes: W8_ELEMENT_BYTES });
 }
 
 /** The size of a GGUF file and what its model needs, from the first bytes. */
-export async function readGguf(address: string, signal: AbortSignal) {
+async function readGguf(address: string, signal?: AbortSignal) {
   const enough = new AbortController();
-  const file = await httpFile(address, { signal: AbortSignal.any([signal, enough.signal]) });
+  const file = await httpFile(address, { signal: AbortSignal.any([enough.signal, ...(signal ? [signal] : [])]) });
   try {
     if (!file) throw new DownloadError(address, 404, 'there is no such file. Check the address.');
     const { metadata, vocabSize } = await readGgufHead(file, signal);

@@ -14,8 +14,8 @@ export interface HeadlessOptions extends EngineOptions {
 /**
  * Loads a model in this thread, or, given a `baseURL`, speaks to a server. Downloads are not kept, and `snapshots` are
  * kept in memory.
- * @throws DeviceError, HubError, DownloadError, FormatError, UnsupportedModelError, TextError, PolicyError, ServerError;
- *   the signal's reason when it fires
+ * @throws DeviceError, HubError, DownloadError, FormatError, UnsupportedModelError, TextError, PolicyError,
+ *   ServerError; the signal's reason when it fires
  */
 export async function createEngine(options: HeadlessOptions | ServerOptions): Promise<Engine> {
   if ('baseURL' in options) return createServerEngine(options);

@@ -10,15 +10,15 @@ import { closure, gzipBytes, specifiers } from './closure.ts';
 import { install, type Packed, type Project, pack } from './tarball.ts';
 
 /**
- * KiB of gzip that each entry may weigh: what comes at once, and what may come in all, the worker included. Who makes
- * one heavier says here by how much.
+ * KiB of gzip that each entry may weigh: what comes at once, and what may come in all, the worker included and 8 for
+ * the client of the Hugging Face hub, which comes when the hub is asked. Who makes one heavier says here by how much.
  */
 const BUDGETS: Readonly<Record<string, { readonly first: number; readonly all: number }>> = {
   '.': { first: 8, all: 112 },
-  './element': { first: 1, all: 180 },
-  './headless': { first: 108, all: 108 },
-  './ai-sdk': { first: 9, all: 108 },
-  './prompt-api': { first: 18, all: 116 },
+  './element': { first: 1, all: 188 },
+  './headless': { first: 108, all: 115 },
+  './ai-sdk': { first: 9, all: 119 },
+  './prompt-api': { first: 18, all: 120 },
 };
 
 interface Manifest {

@@ -252,20 +252,24 @@ export class LethePage {
     await this.page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
   }
 
-  /** What is open now at both widths in both schemes; the page is left wide and light. */
+  /** What is open now, light and dark; the page is left light. */
+  async bothSchemes(name: string): Promise<void> {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await this.page.emulateMedia({ colorScheme });
+      await this.screenshot(`${name}_${colorScheme}`);
+    }
+    await this.page.emulateMedia({ colorScheme: 'light' });
+  }
+
+  /** What is open now at both widths, light and dark; the page is left wide and light. */
   async pictures(name: string): Promise<void> {
     for (const [size, viewport] of [
-      ['desktop', DESKTOP],
       ['phone', PHONE],
+      ['desktop', DESKTOP],
     ] as const) {
       await this.page.setViewportSize(viewport);
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await this.page.emulateMedia({ colorScheme });
-        await this.screenshot(`${name}_${size}_${colorScheme}`);
-      }
+      await this.bothSchemes(`${name}_${size}`);
     }
-    await this.page.setViewportSize(DESKTOP);
-    await this.page.emulateMedia({ colorScheme: 'light' });
   }
 
   close(): Promise<void> {

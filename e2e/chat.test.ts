@@ -211,48 +211,39 @@ describe('a conversation', () => {
     expect(await lethe.page.title()).toBe('Lethe');
   });
 
-  test.each(['light', 'dark'] as const)(
-    'on a phone the memory is one line that opens as a sheet (%s)',
-    async (scheme) => {
-      const settings = { ...SETTINGS, maxTokens: LONG };
-      const lethe = await site.visit({ settings, viewport: PHONE, colorScheme: scheme });
-      await lethe.untilState('ready');
-      await lethe.screenshot(`empty-phone-${scheme}`);
-      await lethe.send('What does the river forget?');
-      await lethe.untilState('writing');
-      await lethe.screenshot(`writing-phone-${scheme}`);
-      await lethe.untilState('ready');
-      const line = lethe.page.getByRole('button', { name: /smaller, / });
-      await line.click();
-      await lethe.page.locator('lethe-heat-map canvas').waitFor();
-      await lethe.page.waitForTimeout(100);
-      await lethe.screenshot(`memory-phone-${scheme}`);
-      expect((await lethe.heldTokens()).flat()).toHaveLength(4);
-      await lethe.page.keyboard.press('Escape');
-      await lethe.page.locator('lethe-heat-map canvas').waitFor({ state: 'hidden' });
-      const wide = await lethe.page.evaluate(() => document.documentElement.scrollWidth);
-      expect(wide).toBe(PHONE.width);
-      await lethe.close();
-    },
-  );
+  test('on a phone the memory is one line that opens as a sheet', async () => {
+    await lethe.setLongest(LONG);
+    await lethe.page.setViewportSize(PHONE);
+    await lethe.send('What does the river forget?');
+    await lethe.untilState('writing');
+    const line = lethe.page.getByRole('button', { name: /smaller, / });
+    await line.click();
+    await lethe.page.locator('lethe-heat-map canvas').waitFor();
+    await lethe.untilState('ready');
+    await lethe.page.waitForTimeout(100);
+    await lethe.bothSchemes('memory_phone');
+    expect((await lethe.heldTokens()).flat()).toHaveLength(4);
+    await lethe.page.keyboard.press('Escape');
+    await lethe.page.locator('lethe-heat-map canvas').waitFor({ state: 'hidden' });
+    const wide = await lethe.page.evaluate(() => document.documentElement.scrollWidth);
+    expect(wide).toBe(PHONE.width);
+    await lethe.page.setViewportSize(DESKTOP);
+    await lethe.setLongest(SETTINGS.maxTokens);
+  });
 
-  test.each(['light', 'dark'] as const)(
-    'on a desktop conversation and memory stand side by side (%s)',
-    async (scheme) => {
-      const lethe = await site.visit({ settings: { ...SETTINGS, maxTokens: LONG }, colorScheme: scheme });
-      await lethe.untilState('ready');
-      await lethe.screenshot(`empty-desktop-${scheme}`);
-      await lethe.page.getByRole('button', { name: /Let it write at length/ }).click();
-      await lethe.untilState('writing');
-      await lethe.screenshot(`writing-desktop-${scheme}`);
-      await lethe.untilState('ready');
-      await lethe.screenshot(`chat-desktop-${scheme}`);
-      const log = await lethe.page.getByRole('log').boundingBox();
-      const panel = await lethe.page.locator('lethe-memory').boundingBox();
-      expect((log?.x ?? 0) + (log?.width ?? 0)).toBeLessThanOrEqual(panel?.x ?? 0);
-      await lethe.close();
-    },
-  );
+  test('on a desktop conversation and memory stand side by side; pictures of both sizes', async () => {
+    await lethe.pictures('empty');
+    await lethe.setLongest(LONG);
+    await lethe.page.getByRole('button', { name: /Let it write at length/ }).click();
+    await lethe.untilState('writing');
+    await lethe.pictures('writing');
+    await lethe.untilState('ready');
+    await lethe.pictures('chat');
+    const log = await lethe.page.getByRole('log').boundingBox();
+    const panel = await lethe.page.locator('lethe-memory').boundingBox();
+    expect((log?.x ?? 0) + (log?.width ?? 0)).toBeLessThanOrEqual(panel?.x ?? 0);
+    await lethe.setLongest(SETTINGS.maxTokens);
+  });
 });
 
 test('settings outlive a reload', async () => {

@@ -17,15 +17,6 @@ afterAll(async () => {
   await site.close();
 });
 
-/** Pictures for people, of the panel and of a phone's sheet, in both schemes. */
-async function pictures(name: string): Promise<void> {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await lethe.page.emulateMedia({ colorScheme });
-    await lethe.screenshot(`${name}-desktop-${colorScheme}`);
-  }
-  await lethe.page.emulateMedia({ colorScheme: 'light' });
-}
-
 describe('the timeline', () => {
   /** Rows of turn, tokens, held, dense. */
   async function rows(): Promise<string[][]> {
@@ -74,7 +65,7 @@ describe('the timeline', () => {
     await lethe.ask('So?');
     expect((await rows()).map(([turn]) => turn)).toEqual(['1', '2', '3']);
     expect((await rows())[2]).toEqual(['3', ...(await figures())]);
-    await pictures('timeline');
+    await lethe.bothSchemes('timeline_desktop');
     await lethe.page.getByRole('radio', { name: /^DMS/ }).check();
     await lethe.startAnew();
     await lethe.page.locator('lethe-timeline').getByText('begins with your first message').waitFor();
@@ -111,7 +102,7 @@ describe('what is remembered', () => {
     expect(tokens.slice(-16).every(({ heads }) => heads === 4)).toBe(true);
     expect(tokens.slice(0, 40).some(({ heads }) => heads < 4)).toBe(true);
     expect(await view().locator('h3').allInnerTexts()).toEqual(['You', 'Answer']);
-    await pictures('remembered');
+    await lethe.bothSchemes('remembered_desktop');
   });
 
   test('says in words who remembers a token, by arrow keys and by pointer', async () => {
@@ -199,7 +190,7 @@ describe('how much to forget', () => {
     await slider().press('End');
     expect(await lethe.value('amount').innerText()).toBe('3.1× fewer tokens, perplexity +2.7%');
     await slider().scrollIntoViewIfNeeded();
-    await pictures('amount');
+    await lethe.bothSchemes('amount_desktop');
     await slider().press('Home');
     await page.unroute('**/fixtures/micro/lethe.json');
   });
@@ -236,7 +227,7 @@ describe('side by side', () => {
     // Under its own policy the model says what it said in the chat.
     const said = (await lethe.answers.last().innerText()).replace('Answer:', '').trim();
     expect((await side('dms').locator('.words').innerText()).trim()).toBe(said);
-    await pictures('compare');
+    await lethe.bothSchemes('compare_desktop');
     expect(await lethe.seriousFindings()).toEqual([]);
     await lethe.button('Close').click();
     await dialog().waitFor({ state: 'hidden' });

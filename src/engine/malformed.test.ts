@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { FormatError } from '../formats/errors.ts';
-import { ggufFixture } from '../formats/gguf_fixture.ts';
+import { type Fixture, ggufFixture } from '../formats/gguf_fixture.ts';
 import { lowRankUpdates } from '../formats/low_rank.ts';
 import { type ModelFiles, openGgufModel, openModel, openSidecar } from '../formats/model_folder.ts';
 import { damaged, largestArray, type ReadRecord, watchedFiles } from '../formats/mutations.ts';
@@ -77,52 +77,61 @@ async function readThrough(files: ModelFiles): Promise<void> {
     }
   }
   describeModel(files);
-  new ChatText(files).render([{ role: 'user', content: 'ab' }]);
+  const text = new ChatText(files);
+  text.tokenizer.encode(text.render([{ role: 'user', content: 'ab' }]));
 }
 
 const TOKENS = ['a', 'b', 'ab', 'é', 'Ġ', '<|im_end|>'];
-const GGUF_HEAD = ggufFixture({
-  metadata: [
-    ...([
-      ['general.architecture', 'llama'],
-      ['general.name', 'Small'],
-      ['general.license', 'apache-2.0'],
-    ] as const),
-    ...([
-      ['llama.embedding_length', 128],
-      ['llama.block_count', 1],
-      ['llama.feed_forward_length', 64],
-    ] as const),
-    ...([
-      ['llama.attention.head_count', 2],
-      ['llama.attention.head_count_kv', 1],
-    ] as const),
-    ...([
-      ['llama.attention.layer_norm_rms_epsilon', 1],
-      ['llama.context_length', 64],
-    ] as const),
-    ...([
-      ['tokenizer.ggml.model', 'gpt2'],
-      ['tokenizer.ggml.pre', 'smollm'],
-    ] as const),
-    ...([
-      ['tokenizer.ggml.tokens', TOKENS],
-      ['tokenizer.ggml.merges', ['a b']],
-    ] as const),
-    ...([
+type Metadata = NonNullable<Fixture['metadata']>;
+const BYTE_LEVEL: Metadata = [
+  ['tokenizer.ggml.model', 'gpt2'],
+  ['tokenizer.ggml.pre', 'smollm'],
+  ['tokenizer.ggml.tokens', TOKENS],
+  ['tokenizer.ggml.merges', ['a b']],
+  ['tokenizer.ggml.token_type', [1, 1, 1, 1, 1, 3]],
+];
+const SENTENCEPIECE: Metadata = [
+  ['tokenizer.ggml.model', 'llama'],
+  ['tokenizer.ggml.tokens', ['<unk>', 'a', 'b', 'ab', '<0x0A>', '<|im_end|>']],
+  ['tokenizer.ggml.scores', [0, 1, 2, 3, 0, 0]],
+  ['tokenizer.ggml.token_type', [2, 1, 1, 1, 6, 3]],
+];
+const ggufHead = (vocabulary: Metadata): Uint8Array =>
+  ggufFixture({
+    metadata: [
+      ...([
+        ['general.architecture', 'llama'],
+        ['general.name', 'Small'],
+        ['general.license', 'apache-2.0'],
+      ] as const),
+      ...([
+        ['llama.embedding_length', 128],
+        ['llama.block_count', 1],
+        ['llama.feed_forward_length', 64],
+      ] as const),
+      ...([
+        ['llama.attention.head_count', 2],
+        ['llama.attention.head_count_kv', 1],
+      ] as const),
+      ...([
+        ['llama.attention.layer_norm_rms_epsilon', 1],
+        ['llama.context_length', 64],
+      ] as const),
+      ...vocabulary,
       ['tokenizer.ggml.eos_token_id', 5],
-      ['tokenizer.ggml.token_type', [1, 1, 1, 1, 1, 3]],
-    ] as const),
-    ['tokenizer.chat_template', '{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}'],
-  ],
-  tensors: [
-    { name: 'token_embd.weight', dimensions: [128, 6], type: 8, offset: 0 },
-    { name: 'blk.0.attn_q.weight', dimensions: [32, 4], type: 2, offset: 832 },
-    { name: 'blk.0.attn_norm.weight', dimensions: [8], type: 0, offset: 928 },
-    { name: 'output_norm.weight', dimensions: [8], type: 1, offset: 960 },
-  ],
-});
-const GGUF = new Uint8Array([...GGUF_HEAD, ...new Uint8Array(992)]);
+      ['tokenizer.chat_template', '{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}'],
+    ],
+    tensors: [
+      { name: 'token_embd.weight', dimensions: [128, 6], type: 8, offset: 0 },
+      { name: 'blk.0.attn_q.weight', dimensions: [32, 4], type: 2, offset: 832 },
+      { name: 'blk.0.attn_norm.weight', dimensions: [8], type: 0, offset: 928 },
+      { name: 'output_norm.weight', dimensions: [8], type: 1, offset: 960 },
+    ],
+  });
+const DATA_BYTES = 992;
+const ggufFile = (vocabulary: Metadata): Uint8Array =>
+  new Uint8Array([...ggufHead(vocabulary), ...new Uint8Array(DATA_BYTES)]);
+const GGUF = ggufFile(BYTE_LEVEL);
 
 const SAFETENSORS = writeSafetensors(
   {
@@ -162,10 +171,13 @@ async function openDirectory(files: Readonly<Record<string, Uint8Array>>): Promi
 /** Seconds of 5,000 openings on a busy machine. */
 const TIMEOUT_MS = 60_000;
 
-test('GGUF', { timeout: TIMEOUT_MS }, async () => {
+test.each([
+  ['byte-level', GGUF],
+  ["SentencePiece's", ggufFile(SENTENCEPIECE)],
+])('GGUF, its vocabulary %s', { timeout: TIMEOUT_MS }, async (_, file) => {
   const refused = await openAll({
-    bytes: GGUF,
-    head: GGUF_HEAD.length,
+    bytes: file,
+    head: file.length - DATA_BYTES,
     async open(bytes) {
       const set = watchedFiles({ 'model.gguf': bytes });
       const source = await set.open('model.gguf');

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { renderChat, type TemplateMessage } from './chat_template.ts';
 import { Detokenizer } from './detokenizer.ts';
 import { tokenizerFromGguf } from './gguf_tokenizer.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
@@ -26,11 +27,20 @@ interface Vectors {
   readonly strings: readonly string[];
   readonly merges: Readonly<Record<string, readonly (readonly [string, string])[]>>;
   readonly forms: Readonly<Record<string, Form>>;
+  readonly templates: Readonly<Record<string, string>>;
+  readonly chats: readonly {
+    readonly template: string;
+    readonly messages: readonly TemplateMessage[];
+    readonly text?: string;
+    readonly ids?: Ids;
+    /** The template's own words. */
+    readonly refusal?: string;
+  }[];
 }
 
 const read = (name: string): unknown =>
   JSON.parse(gunzipSync(readFileSync(new URL(`testdata/${name}`, import.meta.url))).toString());
-const { pieces, merges, forms, strings: extra } = read('sentencepiece.json.gz') as Vectors;
+const { pieces, merges, forms, strings: extra, templates, chats } = read('sentencepiece.json.gz') as Vectors;
 const strings = [...extra, ...(read('conformance.json.gz') as Vectors).strings];
 const vocab = Object.fromEntries(pieces.map(([text], id) => [text, id]));
 
@@ -136,6 +146,24 @@ describe.each(FORMS)('the text of a stream, %s', (name) => {
     for (const [before, after, ids] of [...wholes, ...goesOn]) {
       if (!(LOST[name] ?? /▁/).test(before + after)) expect(stream(tokenizer, ids, before).raw).toBe(after);
     }
+  });
+});
+
+describe.each(Object.keys(templates))('a chat by the template of %s', (name) => {
+  const own = chats.filter(({ template }) => template === name);
+  const tokenizer = fromGguf();
+  const render = (messages: readonly TemplateMessage[]) =>
+    renderChat(templates[name], messages, { addGenerationPrompt: true, bosToken: '<s>', eosToken: '</s>' });
+  it('is the text and the ids of `apply_chat_template`', () => {
+    const allowed = own.filter(({ refusal }) => refusal === undefined);
+    expect(allowed.length).toBeGreaterThan(3);
+    for (const { messages, text, ids } of allowed) {
+      expect(render(messages)).toBe(text);
+      expect(tokenizer.encode(render(messages))).toEqual(ids);
+    }
+  });
+  it('is refused in the same words', () => {
+    for (const { messages, refusal } of own) if (refusal) expect(() => render(messages)).toThrow(refusal);
   });
 });
 

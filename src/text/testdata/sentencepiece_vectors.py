@@ -1,13 +1,90 @@
 """Part of make_conformance.py: the vectors of a SentencePiece vocabulary in every form that `tokenizer.json` has."""
 import json
 
+from jinja2 import TemplateError
 from sentencepiece_vocabulary import SPECIAL, legacy, metaspace, newer, train, with_stripping
+from transformers import PreTrainedTokenizerFast
 
 SIZE = 1200
 PHI3 = ["<|user|>", "<|assistant|>", "<|end|>"]
 WORDS = ["Hello", "the river", "\n", " ", "  two", "▁", "é", "🫠", "[INST]", "[/INST]", "x = 1;", "\t"]
 WORDS += ["forgets nothing ", "<0x41>", "<", "s>", "</", " a", "\n\n", "ing", "\u0085", "\ufeff", "\u3000", "!", "''"]
 WORDS += ["٣", "    "]
+
+
+# In the form in which Llama 2, Mistral and TinyLlama were published.
+LLAMA2 = """{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system_message = \
+messages[0]['content'] %}{% else %}{% set loop_messages = messages %}{% set system_message = false %}{% endif %}\
+{% for message in loop_messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception(\
+'Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}\
+{% if loop.index0 == 0 and system_message != false %}{% set content = '<<SYS>>\\n' + system_message + \
+'\\n<</SYS>>\\n\\n' + message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}\
+{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}\
+{% elif message['role'] == 'assistant' %}{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}"""
+MISTRAL = """{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}\
+{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}\
+{% if message['role'] == 'user' %}{{ '[INST] ' + message['content'] + ' [/INST]' }}\
+{% elif message['role'] == 'assistant' %}{{ message['content'] + eos_token}}\
+{% else %}{{ raise_exception('Only user and assistant roles are supported!') }}{% endif %}{% endfor %}"""
+MISTRAL3 = """{%- if messages[0]["role"] == "system" %}
+    {%- set system_message = messages[0]["content"] %}
+    {%- set loop_messages = messages[1:] %}
+{%- else %}
+    {%- set loop_messages = messages %}
+{%- endif %}
+{%- set ns = namespace(index=0) %}
+{%- for message in loop_messages %}
+    {%- if (message["role"] == "user") != (ns.index % 2 == 0) %}
+        {{- raise_exception("After the optional system message, conversation roles must alternate") }}
+    {%- endif %}
+    {%- set ns.index = ns.index + 1 %}
+{%- endfor %}
+{{- bos_token }}
+{%- for message in loop_messages %}
+    {%- if message["role"] == "user" %}
+        {%- if loop.last and system_message is defined %}
+            {{- "[INST] " + system_message + "\\n\\n" + message["content"] + "[/INST]" }}
+        {%- else %}
+            {{- "[INST] " + message["content"] + "[/INST]" }}
+        {%- endif %}
+    {%- elif message["role"] == "assistant" %}
+        {{- " " + message["content"]|trim + eos_token}}
+    {%- endif %}
+{%- endfor %}
+"""
+TINYLLAMA = """{% for message in messages %}
+{% if message['role'] == 'user' %}
+{{ '<|user|>\n' + message['content'] + eos_token }}
+{% elif message['role'] == 'system' %}
+{{ '<|system|>\n' + message['content'] + eos_token }}
+{% elif message['role'] == 'assistant' %}
+{{ '<|assistant|>\n'  + message['content'] + eos_token }}
+{% endif %}
+{% if loop.last and add_generation_prompt %}
+{{ '<|assistant|>' }}
+{% endif %}
+{% endfor %}"""
+TEMPLATES = {"llama2": LLAMA2, "mistral": MISTRAL, "mistral3": MISTRAL3, "tinyllama": TINYLLAMA}
+CHATS = ["u:Where does it flow?", "u: Hi \n|a: Hello! |u:And <s>now</s>? 🫠", "s:Be brief.\n|u:Hi", "u:Hi|a:Ho"]
+CHATS += ["u:Hi|u:Ho", "a:Hi|u:Ho", "s:Äußerst knapp.|u:Hi|a:  One\n\ntwo.\n|u:[INST] no [/INST]|a:Yes|u:More"]
+CHATS += ["u:", "s:Alone."]
+ROLES = {"u": "user", "a": "assistant", "s": "system"}
+
+
+def chats(tokenizer):
+    """Prompts by `apply_chat_template` and their ids, or the template's own words where it refuses."""
+    for name, template in TEMPLATES.items():
+        options = dict(bos_token="<s>", eos_token="</s>", chat_template=template)
+        whole = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **options)
+        for chat in CHATS:
+            turns = [turn.split(":", 1) for turn in chat.split("|")]
+            messages = [{"role": ROLES[role], "content": content} for role, content in turns]
+            try:
+                text = whole.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+                ids = whole.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
+                yield {"template": name, "messages": messages, "text": text, "ids": ids}
+            except TemplateError as refusal:
+                yield {"template": name, "messages": messages, "refusal": str(refusal)}
 
 
 def texts_with_special(rng, count):
@@ -55,7 +132,8 @@ def make(strings, data, rng):
     extra = texts_with_special(rng, 300)
     strings = [*extra, *strings]
     vocab = {piece: i for i, (piece, _, _) in enumerate(pieces)}
-    out = {"pieces": pieces, "strings": extra, "merges": {}, "forms": {}}
+    out = {"pieces": pieces, "strings": extra, "merges": {}, "forms": {}, "templates": TEMPLATES}
+    out["chats"] = list(chats(forms["legacy"]))
     cases = {}
     for name, tokenizer in forms.items():
         whole = name in ("legacy", "first")

@@ -11,6 +11,7 @@ import { formatCount, formatTokens } from '../ui/format.ts';
 import { sharedStyles } from '../ui/shared_styles.ts';
 import { cssColour, rampColour, rampGradient } from './colour_ramp.ts';
 import * as geometry from './heat_geometry.ts';
+import { tableStyles } from './table_styles.ts';
 
 /** Milliseconds between two drawings of the table: it is for reading, and large. */
 const TABLE_INTERVAL_MS = 1000;
@@ -18,6 +19,7 @@ const TABLE_INTERVAL_MS = 1000;
 export class HeatMap extends LitElement {
   static override readonly styles = [
     sharedStyles,
+    tableStyles,
     css`
       :host {
         display: grid;
@@ -27,10 +29,6 @@ export class HeatMap extends LitElement {
         display: block;
         width: 100%;
         touch-action: pan-y;
-      }
-      output {
-        display: block;
-        min-height: 1.3rem;
       }
       .legend {
         display: grid;
@@ -52,27 +50,6 @@ export class HeatMap extends LitElement {
       .ends {
         display: flex;
         justify-content: space-between;
-      }
-      summary {
-        cursor: pointer;
-        color: var(--quiet);
-      }
-      .scroll {
-        max-height: 16rem;
-        overflow: auto;
-      }
-      table {
-        border-collapse: collapse;
-        width: 100%;
-        text-align: right;
-      }
-      th {
-        font-weight: 400;
-        color: var(--quiet);
-      }
-      th,
-      td {
-        padding: 0.0625rem 0.375rem;
       }
     `,
   ];

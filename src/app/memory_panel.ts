@@ -74,14 +74,7 @@ export class MemoryPanel extends LitElement {
       label .small {
         grid-column: 2;
       }
-      input[type='radio'] {
-        accent-color: var(--accent);
-        margin: 0;
-        width: 1rem;
-        height: 1rem;
-        position: relative;
-        top: 0.125rem;
-      }
+      input[type='radio'],
       label input[type='checkbox'] {
         accent-color: var(--accent);
         margin: 0;

@@ -6,7 +6,7 @@ import { css, html, LitElement, type PropertyValues, type TemplateResult } from 
 import { property, state } from 'lit/decorators.js';
 import { guard } from 'lit/directives/guard.js';
 import type { Retention } from '../engine/api.ts';
-import { sharedStyles } from '../ui/shared_styles.ts';
+import { columnStyles, sharedStyles } from '../ui/shared_styles.ts';
 import { cssColour, rampGradient, shadeColour } from './colour_ramp.ts';
 import { retentionWords, shareOf, type TokenGroup, tokenGroups, tokenWords } from './token_groups.ts';
 
@@ -25,6 +25,7 @@ const STEPS: Readonly<Record<string, number>> = {
 export class RememberedView extends LitElement {
   static override readonly styles = [
     sharedStyles,
+    columnStyles,
     css`
       :host {
         display: grid;
@@ -34,14 +35,6 @@ export class RememberedView extends LitElement {
       .scroll {
         overflow-y: auto;
         outline-offset: -2px;
-      }
-      .column {
-        max-width: calc(72ch + 2rem);
-        margin: 0 auto;
-        padding: 1.25rem 1rem;
-        display: grid;
-        grid-template-columns: minmax(0, 1fr);
-        gap: 0.5rem;
       }
       h3 {
         margin-top: 0.75rem;

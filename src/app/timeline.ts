@@ -10,11 +10,13 @@ import type { Turn } from '../ui/chat_state.ts';
 import { formatBytes, formatCount, formatTokens } from '../ui/format.ts';
 import { sharedStyles } from '../ui/shared_styles.ts';
 import { MemoryHistory, type Sample, type TurnMark } from './memory_history.ts';
+import { tableStyles } from './table_styles.ts';
 import * as geometry from './timeline_geometry.ts';
 
 export class Timeline extends LitElement {
   static override readonly styles = [
     sharedStyles,
+    tableStyles,
     css`
       :host {
         display: grid;
@@ -64,31 +66,6 @@ export class Timeline extends LitElement {
         width: 1.75rem;
         height: 0.75rem;
         vertical-align: -0.0625rem;
-      }
-      output {
-        display: block;
-        min-height: 1.3rem;
-      }
-      summary {
-        cursor: pointer;
-        color: var(--quiet);
-      }
-      .scroll {
-        max-height: 14rem;
-        overflow: auto;
-      }
-      table {
-        border-collapse: collapse;
-        width: 100%;
-        text-align: right;
-      }
-      th {
-        font-weight: 400;
-        color: var(--quiet);
-      }
-      th,
-      td {
-        padding: 0.0625rem 0.25rem;
       }
     `,
   ];

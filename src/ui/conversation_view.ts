@@ -8,7 +8,7 @@ import { repeat } from 'lit/directives/repeat.js';
 import type { Turn } from './chat_state.ts';
 import { SAMPLES } from './samples.ts';
 import { lastSentenceEnd, speakable } from './sentences.ts';
-import { sharedStyles } from './shared_styles.ts';
+import { columnStyles, sharedStyles } from './shared_styles.ts';
 import type { TurnActions } from './turn_actions.ts';
 import { WORDS, type Words } from './words.ts';
 
@@ -21,6 +21,7 @@ const SPOKEN_LINES = 8;
 export class ConversationView extends LitElement {
   static override readonly styles = [
     sharedStyles,
+    columnStyles,
     css`
       :host {
         position: relative;
@@ -36,14 +37,6 @@ export class ConversationView extends LitElement {
         .scroll {
           scrollbar-gutter: stable both-edges;
         }
-      }
-      .column {
-        max-width: calc(72ch + 2rem);
-        margin: 0 auto;
-        padding: 1.25rem 1rem;
-        display: grid;
-        grid-template-columns: minmax(0, 1fr);
-        gap: 0.5rem;
       }
       .back {
         position: absolute;

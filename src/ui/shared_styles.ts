@@ -1,4 +1,4 @@
-/** Styles that several elements share: buttons, cards, fields, and what only a screen reader is told. */
+/** Styles that several elements share: buttons, cards, fields, what only a screen reader is told, and the column. */
 import { css } from 'lit';
 
 export const sharedStyles = css`
@@ -96,5 +96,17 @@ export const sharedStyles = css`
       transition: none !important;
       scroll-behavior: auto !important;
     }
+  }
+`;
+
+/** The measure in which a conversation is set. */
+export const columnStyles = css`
+  .column {
+    max-width: calc(72ch + 2rem);
+    margin: 0 auto;
+    padding: 1.25rem 1rem;
+    display: grid;
+    grid-template-columns: minmax(0, 1fr);
+    gap: 0.5rem;
   }
 `;

@@ -127,7 +127,7 @@ export async function evalCommand(argv: readonly string[]): Promise<number> {
       await writeFile(out, await evaluateLogits(model, { ...request, rows: rowsOf(values.rows) }));
       return 0;
     }
-    const context = count(values.context, 'context', 2048);
+    const context = count(values.context, 'context', Math.min(2048, model.facts.contextLength));
     const onWindow = (done: number, total: number): void => {
       if (process.stderr.isTTY) process.stderr.write(`\rwindow ${done} of ${total}${done === total ? '\n' : ''}`);
     };

@@ -202,7 +202,11 @@ export interface EngineInfo {
   readonly license: string | null;
   readonly modelBytes: number;
   readonly facts: ModelFacts;
-  /** Most tokens of a chat: what `cache.context` asked for, or the model's; infinite where a server does not say. */
+  /**
+   * Most tokens of a chat: what `cache.context` asked for, and no more than the model's own. Of a model with a sliding
+   * window that is the window: full attention, which is what is computed, is the same so far. Infinite where a server
+   * does not say.
+   */
   readonly context: number;
   /** What each eviction offset was measured to give, by rising offset; null where nobody measured. */
   readonly quality: readonly QualityPoint[] | null;

@@ -84,6 +84,32 @@ describe('config.json', () => {
     expect(configFromJson(MISTRAL)).toMatchObject({ architecture: 'mistral', numKeyValueHeads: 8, headDim: 128 });
   });
 
+  /** Rows: what the file says beside a context length of 32,768, and the longest context that is full attention. */
+  test.each([
+    ['Mistral 7B v0.1', { model_type: 'mistral', sliding_window: 4096 }, 4096],
+    ['Mistral that leaves its window out, as transformers has it', { model_type: 'mistral' }, 4096],
+    ['Mistral 7B v0.2', { model_type: 'mistral', sliding_window: null }, 32768],
+    ['a window that is longer than all positions', { model_type: 'mistral', sliding_window: 131072 }, 32768],
+    ['Qwen2 with a window that is off', { use_sliding_window: false, sliding_window: 4096 }, 32768],
+    ['with all layers sliding', { use_sliding_window: true, sliding_window: 4096, max_window_layers: 0 }, 4096],
+    ['with the upper layers sliding', { use_sliding_window: true, sliding_window: 4096, max_window_layers: 21 }, 4096],
+    ['with no layer high enough', { use_sliding_window: true, sliding_window: 4096, max_window_layers: 24 }, 32768],
+    ['with 28 full layers by default', { use_sliding_window: true, max_window_layers: undefined }, 32768],
+    ['a mixture of layers', { layer_types: ['full_attention', 'sliding_attention'], sliding_window: 2048 }, 2048],
+    ['layers that are all full', { layer_types: ['full_attention'], use_sliding_window: true }, 32768],
+  ])('the context of %s', (_, fields, context) => {
+    const { sliding_window: _window, ...rest } = QWEN25;
+    expect(configFromJson({ ...rest, ...fields }).maxPositionEmbeddings).toBe(context);
+  });
+
+  test("scaling is reckoned from the file's own context, whatever the window", () => {
+    const yarn = { rope_type: 'yarn', factor: 4 };
+    const { ropeScaling, maxPositionEmbeddings } = configFromJson({
+      ...{ ...QWEN25, model_type: 'mistral', sliding_window: 4096, rope_scaling: yarn },
+    });
+    expect([ropeScaling, maxPositionEmbeddings]).toMatchObject([{ originalMaxPositionEmbeddings: 32768 }, 4096]);
+  });
+
   test("Qwen2.5's YaRN, in the older form: the attention factor follows from the factor", () => {
     const rope_scaling = { factor: 4, original_max_position_embeddings: 32768, type: 'yarn' };
     const { ropeScaling } = configFromJson({ ...QWEN25, rope_scaling });
@@ -104,9 +130,9 @@ describe('config.json', () => {
     ['part of a head', { partial_rotary_factor: 0.5 }, /RoPE over 0\.5 of a head/],
     ['biases everywhere', { attention_bias: true }, /attention_bias is not supported/],
     ['biases of the MLP', { mlp_bias: true }, /mlp_bias is not supported/],
-    ['a sliding window', { use_sliding_window: true, sliding_window: 4096 }, /window of 4096 tokens/],
-    ["Mistral's sliding window", { model_type: 'mistral', sliding_window: 4096 }, /window of 4096 tokens/],
-    ['sliding layers', { layer_types: ['sliding_attention'] }, /sliding_attention are not supported/],
+    ['a window of nothing', { model_type: 'mistral', sliding_window: 0 }, /sliding window of 0 tokens is none/],
+    ['sliding layers without a window', { layer_types: ['sliding_attention'] }, /no number for sliding_window/],
+    ['layers of another kind', { layer_types: ['chunked_attention'] }, /chunked_attention are not supported; full_att/],
     ['GPTQ weights', { quantization_config: { quant_method: 'gptq' } }, /quantised by gptq/],
     ['another activation', { hidden_act: 'gelu' }, /activation gelu is not supported; silu is/],
     ['a head size of its own', { head_dim: 72 }, /Head size 72 is not supported; sizes 64, 80, 96, 128 are/],
@@ -134,6 +160,14 @@ describe('GGUF metadata', () => {
     expect(read('qwen2')).toMatchObject({ architecture: 'qwen2', qkvBias: true, noRopeLayers: [] });
     expect(read('smollm3')).toMatchObject({ architecture: 'smollm3', noRopeLayers: [3, 7] });
     expect(read('llama')).toMatchObject({ architecture: 'llama', ropeScaling: { type: 'default' } });
+  });
+
+  test('has a sliding window, which bounds the context; 0 is none', () => {
+    const context = (window?: number) => read('llama', { 'attention.sliding_window': window }).maxPositionEmbeddings;
+    expect([context(), context(0), context(1024), context(4096), context(8192)]).toEqual([
+      4096, 4096, 1024, 4096, 4096,
+    ]);
+    expect(() => context(-1)).toThrow(/sliding window of -1 tokens is none/);
   });
 
   test('has linear scaling and YaRN, whose attn_factor multiplies the formula', () => {

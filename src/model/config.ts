@@ -18,15 +18,19 @@ interface Family {
   /** What `config.json` leaves out, in the words of `transformers`' configuration class. */
   readonly tied: boolean;
   readonly ropeTheta: number;
+  readonly slidingWindow: number | null;
 }
 
-const PLAIN = { headNorm: false, qkvBias: false, noRopeInterval: 0, tied: false, ropeTheta: 10000 };
+const PLAIN = {
+  ...{ headNorm: false, qkvBias: false, noRopeInterval: 0 },
+  ...{ tied: false, ropeTheta: 10000, slidingWindow: null },
+};
 
 const FAMILIES = {
   llama: PLAIN,
-  mistral: PLAIN,
-  qwen2: { ...PLAIN, qkvBias: true },
-  qwen3: { ...PLAIN, headNorm: true },
+  mistral: { ...PLAIN, slidingWindow: 4096 },
+  qwen2: { ...PLAIN, qkvBias: true, slidingWindow: 4096 },
+  qwen3: { ...PLAIN, headNorm: true, slidingWindow: 4096 },
   // GGUF files say the interval nowhere: llama.cpp fixes it at 4, which is the released model's.
   smollm3: { ...PLAIN, noRopeInterval: 4, tied: true, ropeTheta: 2_000_000 },
 } as const satisfies Readonly<Record<string, Family>>;
@@ -45,6 +49,10 @@ export interface ModelConfig {
   readonly vocabSize: number;
   readonly rmsNormEps: number;
   readonly ropeTheta: number;
+  /**
+   * Most tokens of a chat. Where layers attend over a sliding window it is no more than that window, whatever the file
+   * says: so far their attention is the full attention that is computed here, and beyond it would be another model's.
+   */
   readonly maxPositionEmbeddings: number;
   readonly tieWordEmbeddings: boolean;
   /** True where queries and keys are normalised per head before RoPE (Qwen3). */
@@ -107,18 +115,41 @@ function requirePlain(json: Fields): void {
   if (json.mlp_bias === true) fail('mlp_bias is not supported.');
   const activation = json.hidden_act ?? 'silu';
   if (activation !== 'silu') fail(`The activation ${String(activation)} is not supported; silu is.`);
-  const slides = json.sliding_window ?? null;
-  if (slides !== null && (json.use_sliding_window ?? json.model_type === 'mistral') === true) {
-    fail(`A sliding window of ${String(slides)} tokens is not supported; full attention is.`);
-  }
   const kinds = Array.isArray(json.layer_types) ? json.layer_types : [];
-  const kind = kinds.find((type) => type !== 'full_attention');
-  if (kind !== undefined) fail(`Layers of type ${String(kind)} are not supported; full_attention is.`);
+  const kind = kinds.find((type) => type !== 'full_attention' && type !== 'sliding_attention');
+  if (kind !== undefined) {
+    fail(`Layers of type ${String(kind)} are not supported; full_attention and sliding_attention are.`);
+  }
   const quantisation = json.quantization_config as Fields | null | undefined;
   if (quantisation) {
     const method = String(quantisation.quant_method);
     fail(`Weights quantised by ${method} are not supported; choose the unquantised repository or a GGUF file.`);
   }
+}
+
+/** Qwen's layers below this one do not slide, where the file does not say from which on they do. */
+const MAX_WINDOW_LAYERS = 28;
+
+/** Tokens that a query of some layer sees, itself included; null where every layer sees all of them. */
+function slidingWindowOf(json: Fields, family: ReturnType<typeof familyOf>, layers: number): number | null {
+  const { architecture, slidingWindow } = family;
+  const window = json.sliding_window === undefined ? slidingWindow : json.sliding_window;
+  if (Array.isArray(json.layer_types)) {
+    return json.layer_types.includes('sliding_attention')
+      ? numberOf({ sliding_window: window }, 'sliding_window')
+      : null;
+  }
+  const asked = architecture === 'mistral' || json.use_sliding_window === true;
+  if (window === null || !asked) return null;
+  const full = architecture.startsWith('qwen') ? numberOf(json, 'max_window_layers', MAX_WINDOW_LAYERS) : 0;
+  return full < layers ? numberOf({ sliding_window: window }, 'sliding_window') : null;
+}
+
+/** The longest context in which every layer's attention is full. @throws UnsupportedModelError */
+function fullContext(contextLength: number, window: number | null): number {
+  if (window === null) return contextLength;
+  if (Number.isInteger(window) && window > 0) return Math.min(contextLength, window);
+  throw new UnsupportedModelError(`A sliding window of ${window} tokens is none; it is a positive whole number.`);
 }
 
 function noRopeLayersOf(json: Fields, interval: number, layers: number): readonly number[] {
@@ -154,7 +185,7 @@ export function configFromJson(json: Fields): ModelConfig {
     ropeTheta: numberOf(json, 'rope_theta', numberOf(rope, 'rope_theta', family.ropeTheta)),
     ropeScaling: ropeScalingFromJson(rope, contextLength),
     noRopeLayers: noRopeLayersOf(json, family.noRopeInterval, layers),
-    maxPositionEmbeddings: contextLength,
+    maxPositionEmbeddings: fullContext(contextLength, slidingWindowOf(json, family, layers)),
     tieWordEmbeddings: (json.tie_word_embeddings ?? family.tied) === true,
     headNorm: family.headNorm,
     qkvBias: family.qkvBias,
@@ -185,6 +216,8 @@ export function configFromGguf(metadata: Fields, tensorNames: ReadonlySet<string
   if (experts > 0) throw new UnsupportedModelError(`A mixture of ${experts} experts is not supported.`);
   const layers = field('block_count');
   const contextLength = field('context_length');
+  // llama.cpp writes 0 for none, or leaves it out.
+  const window = field('attention.sliding_window', 0);
   return checked({
     architecture: family.architecture,
     hiddenSize,
@@ -198,7 +231,7 @@ export function configFromGguf(metadata: Fields, tensorNames: ReadonlySet<string
     ropeTheta: field('rope.freq_base', 10000),
     ropeScaling: ropeScalingFromGguf(metadata, type, contextLength),
     noRopeLayers: noRopeLayersOf({}, family.noRopeInterval, layers),
-    maxPositionEmbeddings: contextLength,
+    maxPositionEmbeddings: fullContext(contextLength, window === 0 ? null : window),
     tieWordEmbeddings: !tensorNames.has('lm_head.weight'),
     headNorm: family.headNorm,
     qkvBias: family.qkvBias,

@@ -3,6 +3,7 @@
  * the tiny checkpoints that e2e/fixtures/families/make_families.py writes.
  */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { create, globals } from 'webgpu';
 import { type ModelFiles, openGgufModel, openModel } from '../formats/model_folder.ts';
@@ -73,6 +74,42 @@ describe.each(FAMILIES)('%s', (family) => {
     expect(differs).toBe(-1);
   });
 });
+
+/** `mistral` with a window of 96 tokens, by its configuration alone. */
+async function slidingFiles(format: 'safetensors' | 'gguf'): Promise<ModelFiles> {
+  const files = await filesOf('mistral', format);
+  if (format === 'safetensors') {
+    return { ...files, config: JSON.parse(await readFile(`${FIXTURES}/sliding/config.json`, 'utf8')) };
+  }
+  const metadata = { ...files.checkpoint.metadata, 'llama.attention.sliding_window': 96 };
+  return { ...files, checkpoint: { ...files.checkpoint, metadata } };
+}
+
+test.each(['safetensors', 'gguf'] as const)(
+  'a sliding window from %s: its tokens as long as it is full',
+  async (format) => {
+    const [golden, whole] = await Promise.all(
+      ['sliding', 'mistral'].map((family) => tensorFile(`${FIXTURES}/${family}/expected.safetensors`)),
+    );
+    const greedy = await golden.i32('greedy');
+    const model = await loadModel({ gpu, files: await slidingFiles(format), activations: 'f32' });
+    expect(model.facts.contextLength).toBe(96);
+    await expect(model.createEvaluator({ context: 97 })).rejects.toThrow('97 tokens are to be read at once');
+    const chat = await model.createSession({ kv: 'f32', context: 160, chunk: CHUNK });
+    expect(chat.context).toBe(96);
+    await chat.prefill([...(await golden.i32('prompt'))]);
+    const tokens: number[] = [];
+    const generating = (async () => {
+      for await (const id of chat.generate({ sampling: GREEDY, maxTokens: 64, stopTokens: [] })) tokens.push(id);
+    })();
+    await expect(generating).rejects.toMatchObject({ name: 'CacheFullError', reason: 'context' });
+    // The last of them follows from all 96, and full attention says other ones soon after.
+    expect(tokens).toEqual([...greedy.subarray(0, 96 - 75 + 1)]);
+    expect(firstDifference([...(await whole.i32('greedy'))], greedy)).toBe(23);
+    chat.destroy();
+    model.destroy();
+  },
+);
 
 describe('quantised weights', () => {
   test('a GGUF file of every block type, dequantised: the values are those of the gguf package', async () => {

@@ -1,5 +1,5 @@
 /** Loads a model: configuration, retrofit, weights on the GPU; and makes sessions on it. */
-import { PolicyError } from '../cache/errors.ts';
+import { CacheFullError, PolicyError } from '../cache/errors.ts';
 import type { CachePolicy } from '../cache/policy.ts';
 import { dequantise } from '../formats/dequantise.ts';
 import { type LowRankUpdates, lowRankUpdates } from '../formats/low_rank.ts';
@@ -86,14 +86,20 @@ export class GpuModel implements LoadedModel {
   }
 
   async createSession(options: SessionOptions = {}): Promise<Session> {
-    const context = Math.min(options.context ?? this.config.maxPositionEmbeddings, this.config.maxPositionEmbeddings);
+    const { contextLength } = this.facts;
+    const context = Math.min(options.context ?? contextLength, contextLength);
     const runner = await this.#createRunner(options, context);
     return new DecoderSession(runner, context, () => undefined);
   }
 
-  /** For measurements: logits, bits and live lengths of given tokens. */
+  /** For measurements: logits, bits and live lengths of given tokens. @throws CacheFullError where they are too many */
   async createEvaluator(options: SessionOptions = {}): Promise<Evaluator> {
-    const context = options.context ?? this.config.maxPositionEmbeddings;
+    const { contextLength } = this.facts;
+    const { context = contextLength } = options;
+    if (context > contextLength) {
+      const fact = `${context} tokens are to be read at once, and this model reads ${contextLength} at most.`;
+      throw new CacheFullError('context', `${fact} Choose shorter texts, or a shorter context.`);
+    }
     return Evaluator.create(await this.#createRunner(options, context));
   }
 

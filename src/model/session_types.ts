@@ -99,6 +99,7 @@ export interface ModelFacts {
   readonly headDim: number;
   readonly hiddenSize: number;
   readonly vocabSize: number;
+  /** Most tokens that a chat may have: what the model was trained for, and no more than a sliding window of its. */
   readonly contextLength: number;
   /** Bytes of the weights that the model was loaded with. Those of another policy may join them later. */
   readonly weightBytes: number;

@@ -84,11 +84,12 @@ async function namesIn(directory: FileSystemDirectoryHandle): Promise<string[]> 
 }
 
 /**
- * Opens a directory of this site's storage; null where the browser has none, such as on a page without https.
+ * Opens a directory of this site's storage; null where there is none, such as on a page without https.
  * @param name of a directory directly below the root
  */
 export async function opfsDisk(name: string): Promise<Disk | null> {
-  const { storage, locks } = navigator;
+  // Not every place where an engine runs is a page.
+  const { storage, locks } = (globalThis.navigator as Navigator | undefined) ?? {};
   if (!storage?.getDirectory || !locks || !crypto.subtle) return null;
   let root: FileSystemDirectoryHandle;
   try {

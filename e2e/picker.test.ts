@@ -3,6 +3,8 @@
  * this machine that speaks as the real one does; what the page asks of huggingface.co is led there.
  */
 import { readFileSync } from 'node:fs';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ROOT } from '../scripts/build.mjs';
@@ -55,6 +57,16 @@ async function drop(name: string, parts: readonly string[] | string): Promise<vo
   );
 }
 
+/** Drops files or folders of this machine on the middle of the page, as the browser itself hands them over. */
+async function dropFromDisk(...paths: string[]): Promise<void> {
+  const devtools = await lethe.context.newCDPSession(lethe.page);
+  const data = { items: [], files: paths, dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+    await devtools.send('Input.dispatchDragEvent', { type, x: 640, y: 400, data });
+  }
+  await devtools.detach();
+}
+
 async function openPicker(): Promise<void> {
   await lethe.page.getByRole('button', { name: /^Model/ }).click();
   await lethe.page.getByRole('dialog', { name: 'Models' }).waitFor();
@@ -96,6 +108,23 @@ test('a folder that is chosen loads with what lies in it', async () => {
   // The folder's description and its sidecar were found by their names.
   expect(await lethe.value('loaded').innerText()).toMatch(/^Micro, .*licence Apache-2\.0\. It was taught to forget\.$/);
   await lethe.button('Close').first().click();
+});
+
+test('a folder in Hugging Face’s form that is dropped on the page loads and answers', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'lethe-dropped-'));
+  for (const name of ['config.json', 'model.safetensors', 'tokenizer.json']) {
+    await copyFile(join(ROOT, 'e2e/fixtures/retrofit', name), join(folder, name));
+  }
+  const chat_template = '{% for message in messages %}{{ message.content }}{% endfor %}';
+  await writeFile(join(folder, 'tokenizer_config.json'), JSON.stringify({ chat_template }));
+  await dropFromDisk(folder);
+  await lethe.untilState('loading|starting');
+  await lethe.untilState('ready');
+  expect(await lethe.ask('From a folder')).not.toBe('');
+  await openPicker();
+  expect(await lethe.value('loaded').innerText()).toMatch(/, 1\.71 MB, licence not told\. It was not taught/);
+  await lethe.button('Close').first().click();
+  await rm(folder, { recursive: true });
 });
 
 test('a file that is no model: a card says so, the chat stays, and there is a way back', async () => {

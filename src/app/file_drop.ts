@@ -25,6 +25,13 @@ export class FileDrop extends LitElement {
   /** True while files are held over the page. */
   @property({ type: Boolean, reflect: true }) over = false;
 
+  constructor() {
+    super();
+    // Shown, it is the new thing under the pointer. The page's shadow tree keeps that from the document, and a drop
+    // that follows at once would be refused.
+    this.addEventListener('dragenter', this.#onOver);
+  }
+
   override connectedCallback(): void {
     super.connectedCallback();
     document.addEventListener('dragover', this.#onOver);

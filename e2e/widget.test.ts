@@ -9,6 +9,7 @@ import { launchOptions } from '../scripts/chromium.mjs';
 import { serve } from '../scripts/serve.mjs';
 import type { LetheChat } from '../src/element.ts';
 import { serveHub } from '../src/store/hub_server.ts';
+import { WORDS } from '../src/ui/words.ts';
 import { DESKTOP, LethePage, LOAD_TIMEOUT_MS, PHONE, routeHub } from './browser.ts';
 
 let browser: Browser;
@@ -101,6 +102,11 @@ class Widget {
   }
 }
 
+/** Each string as its own name, with the places that it fills. */
+const MARKED = Object.fromEntries(
+  Object.entries(WORDS).map(([name, text]) => [name, `‹${[name, ...(text.match(/\{\w+\}/g) ?? [])].join(' ')}›`]),
+);
+
 interface Visit {
   readonly lethe: LethePage;
   readonly page: Page;
@@ -161,7 +167,7 @@ test('nothing is asked for before it is opened, and no weights before the reader
   for (const path of asked.slice(1)) {
     expect(path).toMatch(/^\/dist\/(element|chunks\/\w+)\.js$/);
     const code = readFileSync(join(ROOT, path), 'utf8');
-    expect(code).not.toMatch(/lethe_worker|Download and start/);
+    expect(code).not.toMatch(/lethe_worker|data-card/);
   }
   expect(await faults(page)).toEqual([]);
   await lethe.screenshot('widget-closed-desktop-light');
@@ -323,6 +329,13 @@ test('what is wrong with an option is said, and opening by markup leaves the foc
   await page.evaluate(() => document.querySelector('#first')?.setAttribute('policy', 'dense'));
   await first.card('consent').waitFor();
   await lethe.screenshot('widget-consent-desktop-dark');
+  // Every word of the card is the page's own, if it likes: what is left of it are facts.
+  await page.evaluate((strings) => Object.assign(document.querySelector('#first') as LetheChat, { strings }), MARKED);
+  await first.element.getByText('‹accept›').waitFor();
+  const card = (await first.card('consent').innerText()).replace(/\s+/g, ' ');
+  expect(card.replace(/‹needs .*››/, '‹needs›').replace(/(?<=‹runsOn› )[^‹]+/, '… ')).toMatch(
+    /^‹consentTitle Micro› ‹size› \d+ kB ‹from› [\d.:]+ ‹licence› Apache-2\.0 ‹runsOn› … ‹needs› ‹runsHere› ‹accept›$/,
+  );
   expect(lethe.errors).toEqual([]);
 });
 

@@ -14,6 +14,7 @@ import { memoryFigure } from '../ui/memory_figure.ts';
 import { adapterLine } from '../ui/preflight.ts';
 import { WINDOW_SINKS, WINDOW_TOKENS } from '../ui/settings.ts';
 import { sharedStyles } from '../ui/shared_styles.ts';
+import { WORDS } from '../ui/words.ts';
 import { MemoryHistory } from './memory_history.ts';
 
 interface PolicyChoice {
@@ -260,7 +261,7 @@ export class MemoryPanel extends LitElement {
           info === null || info.server !== null
             ? nothing
             : html`<dt>Adapter</dt>
-                <dd data-field="adapter">${adapterLine(info.adapter)}</dd>
+                <dd data-field="adapter">${adapterLine(info.adapter) ?? WORDS.adapterUnnamed}</dd>
                 <dt title="WebGPU features of the adapter">16-bit floats, subgroups</dt>
                 <dd>${yesNo(info.f16)}, ${yesNo(info.subgroups)}</dd>`
         }

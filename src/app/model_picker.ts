@@ -9,7 +9,7 @@ import type { Room } from '../engine/model_need.ts';
 import type { KeptModelInfo } from '../store/kept_model.ts';
 import { faultOf, isAbort } from '../ui/faults.ts';
 import { formatBytes, formatCount } from '../ui/format.ts';
-import { needLine, recommendedNeed } from '../ui/need_line.ts';
+import { judgeNeed, needLine, recommendedNeed } from '../ui/need_line.ts';
 import { findAdapter } from '../ui/preflight.ts';
 import { RECOMMENDED, type RecommendedModel } from '../ui/recommended.ts';
 import { defined } from '../util/assert.ts';
@@ -184,7 +184,7 @@ export class ModelPicker extends LitElement {
   #proposedItem(model: RecommendedModel): TemplateResult {
     const { repo, name, about, parameters, bytes, license } = model;
     const need = recommendedNeed(model);
-    const judged = this.room && needLine(need, bytes, this.room);
+    const judged = this.room && judgeNeed(need, bytes, this.room);
     const place = repo === null ? '' : `, ${repo}`;
     return html`<li>
       <div>
@@ -194,8 +194,8 @@ export class ModelPicker extends LitElement {
           ${formatCount(parameters / 1e6)} million parameters, ${formatBytes(bytes)}, ${license}${place}
         </div>
         ${
-          judged && !judged.fits
-            ? html`<div class="small unfit">${judged.line}</div>`
+          judged && !judged.fit.fits
+            ? html`<div class="small unfit">${needLine(judged)}</div>`
             : html`<div class="small quiet figures">
                 Needs about ${formatBytes(need.totalBytes)} of graphics memory.
               </div>`

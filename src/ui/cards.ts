@@ -5,8 +5,9 @@ import type { OfferChoice } from '../engine/model_offer.ts';
 import type { Fault } from './faults.ts';
 import { formatBytes, formatCount, formatTime } from './format.ts';
 import type { JudgedOffer, LoadState } from './loader.ts';
+import { needLine } from './need_line.ts';
 import type { RecommendedModel } from './recommended.ts';
-import { words } from './words.ts';
+import { fillIn, words } from './words.ts';
 
 export const cardStyles = css`
   .card {
@@ -96,14 +97,14 @@ const STAGES = ['download', 'upload', 'compile'] as const satisfies readonly Sta
 /** `41.2 MB of 98.4 MB, 23 MB/s, 3.2 s left`; kernels are counted. */
 export function progressLine(state: LoadState & { kind: 'loading' }): string {
   const { progress, bytesPerSecond, msLeft } = state;
-  if (!progress) return 'starting…';
-  if (progress.stage === 'compile') return `${formatCount(progress.done)} of ${formatCount(progress.total)} kernels`;
-  if (progress.stage === 'ready') return 'ready';
-  const parts = [
-    `${formatBytes(progress.done)} of ${formatBytes(progress.total)}`,
-    ...(bytesPerSecond === null ? [] : [`${formatBytes(bytesPerSecond)}/s`]),
-    ...(msLeft === null || progress.stage !== 'download' ? [] : [`${formatTime(msLeft)} left`]),
-  ];
+  const { loadStarting, loadPart, loadSpeed, loadLeft, loadKernels, loadReady } = words();
+  if (!progress) return loadStarting;
+  const { stage, done, total } = progress;
+  if (stage === 'compile') return fillIn(loadKernels, { done: formatCount(done), total: formatCount(total) });
+  if (stage === 'ready') return loadReady;
+  const parts = [fillIn(loadPart, { done: formatBytes(done), total: formatBytes(total) })];
+  if (bytesPerSecond !== null) parts.push(fillIn(loadSpeed, { bytes: formatBytes(bytesPerSecond) }));
+  if (msLeft !== null && stage === 'download') parts.push(fillIn(loadLeft, { time: formatTime(msLeft) }));
   return parts.join(', ');
 }
 
@@ -162,7 +163,7 @@ export interface BackAction {
 }
 
 function backButton(back: BackAction | null | undefined): TemplateResult | typeof nothing {
-  return back ? html`<button @click=${back.act}>Back to ${back.name}</button>` : nothing;
+  return back ? html`<button @click=${back.act}>${fillIn(words().back, { name: back.name })}</button>` : nothing;
 }
 
 function choiceField(offer: JudgedOffer, choose: OfferActions['choose']): TemplateResult | typeof nothing {
@@ -172,9 +173,9 @@ function choiceField(offer: JudgedOffer, choose: OfferActions['choose']): Templa
     const found = choices.find((choice) => choice.address === (event.target as HTMLSelectElement).value);
     if (found) choose(found);
   };
-  return html`<dt>Form</dt>
+  return html`<dt>${words().form}</dt>
     <dd>
-      <select aria-label="Form of the model" @change=${change}>
+      <select aria-label=${words().formField} @change=${change}>
         ${choices.map(
           (choice) => html`<option value=${choice.address} ?selected=${choice.address === address}>
             ${choice.label}, ${formatBytes(choice.bytes)}
@@ -187,43 +188,49 @@ function choiceField(offer: JudgedOffer, choose: OfferActions['choose']): Templa
 /** Before a download: what, how much, under which licence, on which adapter, and whether it fits. */
 export function consentCard(
   offer: JudgedOffer,
-  adapter: string,
+  adapter: string | null,
   accept: () => void,
   { takeSmaller, choose, back }: OfferActions = {},
 ): TemplateResult {
-  const { fits, line, smaller } = offer.judged;
+  const { name, bytes, host, license, judged } = offer;
+  const { fits } = judged.fit;
+  const w = words();
   return html`<section class="card" part="card" data-card="consent">
-    <h2>Download ${offer.name}?</h2>
+    <h2>${fillIn(w.consentTitle, { name })}</h2>
     <dl class="facts small">
-      <dt>Size</dt>
-      <dd class="figures">${offer.bytes === null ? 'not told by the server' : formatBytes(offer.bytes)}</dd>
+      <dt>${w.size}</dt>
+      <dd class="figures">${bytes === null ? w.sizeUntold : formatBytes(bytes)}</dd>
       ${choiceField(offer, choose)}
-      <dt>From</dt>
-      <dd>${offer.host}</dd>
-      <dt>Licence</dt>
-      <dd>${offer.license ?? 'not told'}</dd>
-      <dt>Runs on</dt>
-      <dd>${adapter}</dd>
+      <dt>${w.from}</dt>
+      <dd>${host}</dd>
+      <dt>${w.licence}</dt>
+      <dd>${license ?? w.licenceUntold}</dd>
+      <dt>${w.runsOn}</dt>
+      <dd>${adapter ?? w.adapterUnnamed}</dd>
     </dl>
-    <p class=${fits ? 'small figures' : 'small figures unfit'} data-field="need">${line}</p>
-    ${
-      smaller
-        ? html`<p class="small" data-field="smaller">
-            Smaller: ${smaller.name}, ${formatBytes(smaller.bytes)}, ${smaller.license}.
-            ${takeSmaller ? html`<button @click=${() => takeSmaller(smaller)}>Take ${smaller.name}</button>` : nothing}
-          </p>`
-        : nothing
-    }
+    <p class=${fits ? 'small figures' : 'small figures unfit'} data-field="need">${needLine(judged)}</p>
+    ${smallerLine(judged.smaller, takeSmaller)}
     <div class="row">
-      <p class="small quiet">It runs in this page. What you write stays on this device.</p>
+      <p class="small quiet">${w.runsHere}</p>
       <div class="row">
         ${backButton(back)}
-        <button class=${fits ? 'primary' : ''} @click=${accept}>
-          ${fits ? 'Download and start' : 'Download all the same'}
-        </button>
+        <button class=${fits ? 'primary' : ''} @click=${accept}>${fits ? w.accept : w.acceptUnfit}</button>
       </div>
     </div>
   </section>`;
+}
+
+function smallerLine(
+  model: RecommendedModel | null,
+  take: OfferActions['takeSmaller'],
+): TemplateResult | typeof nothing {
+  if (!model) return nothing;
+  const { name, license: licence } = model;
+  const { smaller, takeSmaller } = words();
+  return html`<p class="small" data-field="smaller">
+    ${fillIn(smaller, { name, bytes: formatBytes(model.bytes), licence })}
+    ${take ? html`<button @click=${() => take(model)}>${fillIn(takeSmaller, { name })}</button>` : nothing}
+  </p>`;
 }
 
 export interface FaultActions {

@@ -1,25 +1,24 @@
 /**
  * From an address to a ready engine: checks the graphics processor, asks before it downloads from elsewhere, follows
- * the
- * progress, can be cancelled and tried again. It draws nothing and knows no conversation.
+ * the progress, can be cancelled and tried again. It draws nothing and knows no conversation.
  */
 import type { CachePolicy } from '../cache/policy.ts';
 import type { Engine, EngineOptions, LoadProgress } from '../engine/api.ts';
 import type { ModelOffer, OfferChoice } from '../engine/model_offer.ts';
 import { type Fault, faultOf, faultOfKind, isAbort } from './faults.ts';
-import { type NeedLine, needLine } from './need_line.ts';
+import { type JudgedNeed, judgeNeed } from './need_line.ts';
 import { findAdapter } from './preflight.ts';
 import { TransferMeter } from './transfer_meter.ts';
 
 /** An offer with what it needs here. */
 export interface JudgedOffer extends ModelOffer {
-  readonly judged: NeedLine;
+  readonly judged: JudgedNeed;
 }
 
 export type LoadState =
   | { readonly kind: 'checking' }
   /** Another server's model: nothing is downloaded before the reader says so. */
-  | { readonly kind: 'consent'; readonly offer: JudgedOffer; readonly adapter: string }
+  | { readonly kind: 'consent'; readonly offer: JudgedOffer; readonly adapter: string | null }
   | {
       readonly kind: 'loading';
       readonly progress: LoadProgress | null;
@@ -88,7 +87,7 @@ export class Loader {
       const offer = await this.#offer(abort.signal);
       if (late()) return;
       if (offer) {
-        const judged = needLine(offer.need, offer.bytes, found.room);
+        const judged = judgeNeed(offer.need, offer.bytes, found.room);
         return this.#set({ kind: 'consent', offer: { ...offer, judged }, adapter: found.adapter });
       }
       const engine = await this.#create(abort);

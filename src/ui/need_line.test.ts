@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Room } from '../engine/model_need.ts';
 import { matrixElements, modelNeed } from '../engine/model_need.ts';
-import { needLine, recommendedNeed, smallerModel } from './need_line.ts';
+import { judgeNeed, needLine, recommendedNeed, smallerModel } from './need_line.ts';
 import { RECOMMENDED } from './recommended.ts';
 
 const DESKTOP: Room = { maxBufferSize: 4e9, maxStorageBufferBindingSize: 4e9, freeDiskBytes: 12e9 };
@@ -18,28 +18,29 @@ function proposed(repo: string) {
 describe('the line', () => {
   test('says what is needed and what there is', () => {
     const qwen = proposed('Qwen/Qwen3-0.6B-GGUF');
-    expect(needLine(recommendedNeed(qwen), qwen.bytes, DESKTOP)).toEqual({
-      fits: true,
-      line:
-        'Needs about 1.2 GB of graphics memory, of which 499 MB to remember 8,192 tokens; ' +
+    const judged = judgeNeed(recommendedNeed(qwen), qwen.bytes, DESKTOP);
+    expect(judged).toMatchObject({ fit: { fits: true }, smaller: null });
+    expect(needLine(judged)).toBe(
+      'Needs about 1.2 GB of graphics memory, of which 499 MB to remember 8,192 tokens; ' +
         '639 MB on disk of 12.0 GB free.',
-      smaller: null,
-    });
+    );
   });
 
   test('names a smaller model where the adapter is too small', () => {
     const qwen = proposed('Qwen/Qwen3-0.6B-GGUF');
-    const { fits, line, smaller } = needLine(recommendedNeed(qwen), qwen.bytes, LEAST);
-    expect(fits).toBe(false);
-    expect(line).toBe('Too large for this adapter: one part needs a buffer of 165 MB, and it allows 134 MB.');
-    expect(smaller?.repo).toBe('HuggingFaceTB/SmolLM2-360M-Instruct');
+    const judged = judgeNeed(recommendedNeed(qwen), qwen.bytes, LEAST);
+    expect(judged.fit.fits).toBe(false);
+    expect(needLine(judged)).toBe(
+      'Too large for this adapter: one part needs a buffer of 165 MB, and it allows 134 MB.',
+    );
+    expect(judged.smaller?.repo).toBe('HuggingFaceTB/SmolLM2-360M-Instruct');
   });
 
   test('names a smaller model where the disk is full, the one beside the page at last', () => {
     const large = proposed('HuggingFaceTB/SmolLM2-1.7B-Instruct');
-    const line = needLine(recommendedNeed(large), large.bytes, { ...DESKTOP, freeDiskBytes: 700e6 });
-    expect(line.line).toContain('3.4 GB to download, and the browser gives this site 700 MB more');
-    expect(line.smaller?.repo).toBe('Qwen/Qwen3-0.6B-GGUF');
+    const judged = judgeNeed(recommendedNeed(large), large.bytes, { ...DESKTOP, freeDiskBytes: 700e6 });
+    expect(needLine(judged)).toContain('3.4 GB to download, and the browser gives this site 700 MB more');
+    expect(judged.smaller?.repo).toBe('Qwen/Qwen3-0.6B-GGUF');
     const within = (freeDiskBytes: number) =>
       smallerModel({ need: null, downloadBytes: large.bytes, room: { ...DESKTOP, freeDiskBytes } });
     expect(within(200e6)?.repo).toBeNull();
@@ -47,8 +48,8 @@ describe('the line', () => {
   });
 
   test('of a model that nobody describes it says so', () => {
-    expect(needLine(null, null, DESKTOP).line).toBe('What it needs is not told by the server.');
-    expect(needLine(null, 5e6, { ...DESKTOP, freeDiskBytes: null }).line).toBe('Needs 5.0 MB on disk.');
+    expect(needLine(judgeNeed(null, null, DESKTOP))).toBe('What it needs is not told by the server.');
+    expect(needLine(judgeNeed(null, 5e6, { ...DESKTOP, freeDiskBytes: null }))).toBe('Needs 5.0 MB on disk.');
   });
 });
 

@@ -1,44 +1,53 @@
-/** What a model needs against what there is, as one line that a person reads before a download. Pure text. */
+/** What a model needs against what there is, and the one line of it that a person reads before a download. */
 import { type Fit, fitOf, type ModelNeed, modelNeed, type Room, TOLD_CONTEXT } from '../engine/model_need.ts';
-import { formatBytes, formatTokens } from './format.ts';
+import { formatBytes } from './format.ts';
 import { RECOMMENDED, type RecommendedModel } from './recommended.ts';
+import { fillIn, tokenWords, words } from './words.ts';
 
-export interface NeedLine {
-  readonly fits: boolean;
-  readonly line: string;
+/** What a model needs, judged by what there is. */
+export interface JudgedNeed {
+  readonly fit: Fit;
+  /** Null where the model's configuration is not known. */
+  readonly need: ModelNeed | null;
+  /** Null where the server does not say. */
+  readonly downloadBytes: number | null;
+  /** Null where the browser does not say. */
+  readonly freeDiskBytes: number | null;
   /** A model to take instead; null when this one fits, or when none of those known does. */
   readonly smaller: RecommendedModel | null;
-}
-
-function refusal(fit: Fit & { readonly fits: false }): string {
-  const [need, have] = [formatBytes(fit.needBytes), formatBytes(fit.haveBytes)];
-  return fit.lacks === 'buffer'
-    ? `Too large for this adapter: one part needs a buffer of ${need}, and it allows ${have}.`
-    : `No room on this disk: ${need} to download, and the browser gives this site ${have} more.`;
-}
-
-function facts(need: ModelNeed | null, downloadBytes: number | null, room: Room): string {
-  const parts = need
-    ? [
-        `about ${formatBytes(need.totalBytes)} of graphics memory, of which ${formatBytes(need.memoryBytes)} to ` +
-          `remember ${formatTokens(need.context)}`,
-      ]
-    : [];
-  if (downloadBytes !== null) {
-    const free = room.freeDiskBytes === null ? '' : ` of ${formatBytes(room.freeDiskBytes)} free`;
-    parts.push(`${formatBytes(downloadBytes)} on disk${free}`);
-  }
-  return parts.length === 0 ? 'What it needs is not told by the server.' : `Needs ${parts.join('; ')}.`;
 }
 
 /**
  * @param need null where the model's configuration is not known
  * @param downloadBytes null where the server does not say
  */
-export function needLine(need: ModelNeed | null, downloadBytes: number | null, room: Room): NeedLine {
+export function judgeNeed(need: ModelNeed | null, downloadBytes: number | null, room: Room): JudgedNeed {
   const fit = fitOf(need, downloadBytes, room);
-  if (fit.fits) return { fits: true, line: facts(need, downloadBytes, room), smaller: null };
-  return { fits: false, line: refusal(fit), smaller: smallerModel({ need, downloadBytes, room }) };
+  const smaller = fit.fits ? null : smallerModel({ need, downloadBytes, room });
+  return { fit, need, downloadBytes, freeDiskBytes: room.freeDiskBytes, smaller };
+}
+
+function refusal(fit: Fit & { readonly fits: false }): string {
+  const { lacksBuffer, lacksDisk } = words();
+  const text = fit.lacks === 'buffer' ? lacksBuffer : lacksDisk;
+  return fillIn(text, { need: formatBytes(fit.needBytes), have: formatBytes(fit.haveBytes) });
+}
+
+/** What is needed, or what is lacking, in the words of the template that is being made. */
+export function needLine({ fit, need, downloadBytes, freeDiskBytes }: JudgedNeed): string {
+  if (!fit.fits) return refusal(fit);
+  const { needs, needsMemory, needsDisk, needsDiskOf, needsUntold } = words();
+  const parts: string[] = [];
+  if (need) {
+    const [bytes, memory] = [formatBytes(need.totalBytes), formatBytes(need.memoryBytes)];
+    parts.push(fillIn(needsMemory, { bytes, memory, tokens: tokenWords(need.context) }));
+  }
+  if (downloadBytes !== null) {
+    const bytes = formatBytes(downloadBytes);
+    const told = freeDiskBytes === null ? needsDisk : needsDiskOf;
+    parts.push(fillIn(told, { bytes, free: formatBytes(freeDiskBytes ?? 0) }));
+  }
+  return parts.length === 0 ? needsUntold : fillIn(needs, { needs: parts.join('; ') });
 }
 
 /** What a proposed model needs for a conversation of `TOLD_CONTEXT` tokens. */

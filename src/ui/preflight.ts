@@ -1,7 +1,6 @@
 /**
  * What can be known before a byte is downloaded: is there WebGPU, is there an adapter, and what is it called. The
- * engine
- * in the worker asks again and has the last word; this only spares the reader a download that could not run.
+ * engine in the worker asks again and has the last word; this only spares the reader a download that could not run.
  */
 import type { Room } from '../engine/model_need.ts';
 import { type Fault, faultOfKind } from './faults.ts';
@@ -13,10 +12,10 @@ export interface AdapterName {
   readonly description: string;
 }
 
-/** The adapter in one line. */
-export function adapterLine({ vendor, architecture, description }: AdapterName): string {
+/** The adapter in one line; null where the browser does not name it. */
+export function adapterLine({ vendor, architecture, description }: AdapterName): string | null {
   const parts = [vendor, architecture].filter((part) => part !== '');
-  return description !== '' ? description : parts.length > 0 ? parts.join(' ') : 'not named by the browser';
+  return description || parts.join(' ') || null;
 }
 
 /** Bytes that the browser would still let this site write; null where it does not say. */
@@ -33,7 +32,7 @@ async function freeDiskBytes(): Promise<number | null> {
 
 /** The adapter's line and what there is room for, or the fault that the reader is shown. */
 export async function findAdapter(): Promise<
-  { readonly adapter: string; readonly room: Room } | { readonly fault: Fault }
+  { readonly adapter: string | null; readonly room: Room } | { readonly fault: Fault }
 > {
   // The types promise a `gpu`; browsers do not.
   const gpu = 'gpu' in navigator ? (navigator.gpu ?? null) : null;

@@ -150,7 +150,7 @@ export class LetheChat extends LitElement {
             ${CROSS}
           </button>
         </header>
-        ${panel?.render(strings, this.#welcome(strings)) ?? this.#failed()}
+        ${panel?.render(strings, this.#welcome(strings)) ?? this.#failed(strings)}
       </dialog>`;
   }
 
@@ -163,10 +163,10 @@ export class LetheChat extends LitElement {
     </slot>`;
   }
 
-  #failed(): TemplateResult | typeof nothing {
+  #failed({ unavailable }: WidgetStrings): TemplateResult | typeof nothing {
     if (this.#failure === null) return nothing;
     return html`<div class="dock" role="alert">
-      <p>The chat could not be loaded. Check the connection, close this and open it again.</p>
+      <p>${unavailable}</p>
       <p class="small quiet">${this.#failure}</p>
     </div>`;
   }

@@ -19,6 +19,8 @@ export interface WidgetStrings extends Words {
   readonly welcomeText: string;
   /** In its place when the model runs at a server: `{host}` is the server. */
   readonly welcomeServer: string;
+  /** Where the chat's own code did not come. */
+  readonly unavailable: string;
   /** What the chat is doing, beside its heading. */
   readonly starting: string;
   readonly waiting: string;
@@ -48,6 +50,7 @@ export const WIDGET_STRINGS: WidgetStrings = {
   welcomeTitle: 'Ask something',
   welcomeText: 'The model runs on your own device. What you write stays there.',
   welcomeServer: 'The model runs at {host}. What you write is sent there.',
+  unavailable: 'The chat could not be loaded. Check the connection, close this and open it again.',
   starting: 'starting',
   waiting: 'waiting for you',
   loading: 'loading',

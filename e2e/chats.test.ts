@@ -210,6 +210,7 @@ test('a chat that is opened again is remembered, not read', async () => {
   await lethe.button('New chat').click();
   await lethe.ask('word '.repeat(300));
   expect((await reading(0))[1]).toBe(0);
+  const ended = await Promise.all(['tokens', 'held', 'dense'].map((name) => lethe.value(name).innerText()));
   // Leaving saves it; another chat takes its place in the engine.
   await lethe.button('New chat').click();
   await lethe.ask('What else?');
@@ -221,6 +222,11 @@ test('a chat that is opened again is remembered, not read', async () => {
   await lethe.untilState('ready');
   await expect.poll(() => lethe.number('tokens'), { timeout: 10_000 }).toBeGreaterThan(300);
   const seen = await lethe.number('tokens');
+  // The timeline knows what the memory was when the answer ended.
+  const timeline = lethe.page.locator('lethe-timeline');
+  expect(await timeline.locator('line.mark').count()).toBe(1);
+  await timeline.locator('summary').click();
+  expect(await timeline.locator('tbody tr').locator('th, td').allInnerTexts()).toEqual(['1', ...ended]);
   await lethe.ask('And so?');
   const [read, remembered] = await reading(1);
   expect(remembered).toBeGreaterThanOrEqual(seen);

@@ -1,7 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import type { Occupancy } from '../cache/occupancy.ts';
 import type { Turn } from '../ui/chat_state.ts';
-import { MemoryHistory } from './memory_history.ts';
+import { MemoryHistory, turnMarks } from './memory_history.ts';
 
 function occupancyOf(tokensSeen: number, liveBytes = 10 * tokensSeen): Occupancy {
   const shape = { policy: 'dms', layers: 1, kvHeads: 1, window: 4 } as const;
@@ -9,11 +9,6 @@ function occupancyOf(tokensSeen: number, liveBytes = 10 * tokensSeen): Occupancy
   return { ...shape, tokensSeen, live, liveBytes, allocatedBytes: 0, denseBytes: 20 * tokensSeen, ratio: 1 };
 }
 
-function answer(id: number, activity: 'idle' | 'writing' = 'idle'): Turn {
-  return { id, role: 'assistant', text: 'So', activity, note: '' };
-}
-
-const question = (id: number): Turn => ({ id, role: 'user', text: 'What?' });
 const tokensOf = (history: MemoryHistory) => history.samples.map(({ tokens }) => tokens);
 
 describe('what the memory was', () => {
@@ -48,36 +43,13 @@ describe('what the memory was', () => {
     expect(history.samples.length).toBeGreaterThan(200);
     expect(tokensOf(history)).toEqual(tokensOf(history).toSorted((a, b) => a - b));
   });
+});
 
-  it('marks the end of each answer once, when it ends', () => {
-    const history = new MemoryHistory();
-    const first = [question(1), answer(2, 'writing')];
-    expect(history.marks(first, occupancyOf(30))).toEqual([]);
-    const ended = [question(1), answer(2)];
-    expect(history.marks(ended, occupancyOf(40))).toEqual([{ turn: 1, tokens: 40, live: 400, dense: 800 }]);
-    expect(history.marks([...ended, question(3), answer(4, 'writing')], occupancyOf(60))).toHaveLength(1);
-    const second = [...ended, question(3), answer(4)];
-    expect(history.marks(second, occupancyOf(90)).map(({ turn, tokens }) => [turn, tokens])).toEqual([
-      [1, 40],
-      [2, 90],
-    ]);
-    // The second question was asked again: another answer stands in the place of the old one.
-    const edited = [...ended, question(5), answer(6, 'writing')];
-    expect(history.marks(edited, occupancyOf(50)).map(({ tokens }) => tokens)).toEqual([40]);
-    const again = [...ended, question(5), answer(6)];
-    expect(history.marks(again, occupancyOf(70)).map(({ tokens }) => tokens)).toEqual([40, 70]);
-    // The reader goes back to the old one.
-    expect(history.marks(second, occupancyOf(70)).map(({ tokens }) => tokens)).toEqual([40, 90]);
-  });
-
-  it('marks no answer that it did not see being written, as of a chat that was opened', () => {
-    expect(new MemoryHistory().marks([question(1), answer(2)], occupancyOf(40))).toEqual([]);
-  });
-
-  it('marks nothing without an engine that has read anything', () => {
-    const history = new MemoryHistory();
-    expect(history.marks([question(1), answer(2, 'writing')], null)).toEqual([]);
-    expect(history.marks([question(1), answer(2)], null)).toEqual([]);
-    expect(history.marks([question(1), answer(2)], occupancyOf(0))).toEqual([]);
-  });
+test('each answer has a mark that knows its end, and keeps its number where others do not', () => {
+  const memory = { tokens: 40, live: 400, dense: 800 };
+  const question = (id: number): Turn => ({ id, role: 'user', text: 'What?' });
+  const answer = (id: number): Turn => ({ id, role: 'assistant', text: 'So', activity: 'idle', note: '' });
+  const turns = [question(1), answer(2), question(3), { ...answer(4), memory }];
+  expect(turnMarks(turns)).toEqual([{ turn: 2, ...memory }]);
+  expect(turnMarks([])).toEqual([]);
 });

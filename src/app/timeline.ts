@@ -6,10 +6,10 @@
 import { css, html, LitElement, nothing, type PropertyValues, svg, type TemplateResult } from 'lit';
 import { property, state } from 'lit/decorators.js';
 import type { Occupancy } from '../cache/occupancy.ts';
-import type { Turn } from '../ui/chat_state.ts';
+import type { MemorySample, Turn } from '../ui/chat_state.ts';
 import { formatBytes, formatCount, formatTokens } from '../ui/format.ts';
 import { sharedStyles } from '../ui/shared_styles.ts';
-import { MemoryHistory, type Sample, type TurnMark } from './memory_history.ts';
+import { MemoryHistory, type TurnMark, turnMarks } from './memory_history.ts';
 import { tableStyles } from './table_styles.ts';
 import * as geometry from './timeline_geometry.ts';
 
@@ -98,15 +98,17 @@ export class Timeline extends LitElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has('occupancy') && this.occupancy) this.history.record(this.occupancy, this.scope);
-    if (changed.has('occupancy') || changed.has('turns')) {
-      this.#marks = this.history.marks(this.turns, this.occupancy);
-    }
+    if (changed.has('turns')) this.#marks = turnMarks(this.turns);
     if (this.at !== null && this.at >= this.history.samples.length) this.at = null;
   }
 
   protected override render(): TemplateResult {
     const { samples } = this.history;
-    if (samples.length === 0) return html`<p class="small quiet">The line begins with your first message.</p>`;
+    if (samples.length === 0) {
+      const which = this.turns.length === 0 ? 'first' : 'next';
+      return html`<p class="small quiet">The line begins with your ${which} message.</p>
+        ${this.#table()}`;
+    }
     const scale = geometry.timelineScale(samples, this.lineWidth);
     return html`${this.lineWidth > 0 ? this.#drawing(scale, samples) : nothing}
       <p class="key small quiet">
@@ -117,7 +119,7 @@ export class Timeline extends LitElement {
       ${this.#table()}`;
   }
 
-  #drawing(scale: geometry.TimelineScale, samples: readonly Sample[]): TemplateResult {
+  #drawing(scale: geometry.TimelineScale, samples: readonly MemorySample[]): TemplateResult {
     return html`<svg
       tabindex="0"
       role="img"
@@ -137,7 +139,7 @@ export class Timeline extends LitElement {
     </svg>`;
   }
 
-  #summary(samples: readonly Sample[]): string {
+  #summary(samples: readonly MemorySample[]): string {
     const last = samples.at(-1);
     if (!last) return '';
     return (
@@ -177,7 +179,7 @@ export class Timeline extends LitElement {
     });
   }
 
-  #pointed(scale: geometry.TimelineScale, samples: readonly Sample[]): TemplateResult | typeof nothing {
+  #pointed(scale: geometry.TimelineScale, samples: readonly MemorySample[]): TemplateResult | typeof nothing {
     if (this.at === null) return nothing;
     const { tokens, live } = samples[this.at];
     const x = geometry.xOf(scale, tokens);
@@ -186,7 +188,7 @@ export class Timeline extends LitElement {
       <circle class="dot" cx=${x} cy=${geometry.yOf(scale, live)} r="4" />`;
   }
 
-  #readout(samples: readonly Sample[]): string {
+  #readout(samples: readonly MemorySample[]): string {
     if (this.at === null) return 'Point at the line, or use the arrow keys.';
     const { tokens, live, dense } = samples[this.at];
     return `${formatTokens(tokens)}: ${formatBytes(live)} held, of ${formatBytes(dense)}`;

@@ -1,5 +1,5 @@
 /** Where the timeline's lines and marks stand, in CSS pixels. Plain arithmetic: no DOM, and nothing about bytes. */
-import type { Sample } from './memory_history.ts';
+import type { MemorySample } from '../ui/chat_state.ts';
 
 /** Room for the labels of the bytes at the left and of the tokens below. */
 export const MARGIN = { left: 52, right: 8, top: 8, bottom: 20 } as const;
@@ -17,7 +17,7 @@ export interface TimelineScale {
 }
 
 /** A scale on which every sample fits. @param width of the whole drawing */
-export function timelineScale(samples: readonly Sample[], width: number): TimelineScale {
+export function timelineScale(samples: readonly MemorySample[], width: number): TimelineScale {
   const last = samples.at(-1);
   const bytes = samples.reduce((most, { live, dense }) => Math.max(most, live, dense), 0);
   return { width, height: TIMELINE_HEIGHT, tokens: Math.max(1, last?.tokens ?? 0), bytes: Math.max(1, bytes) };
@@ -33,7 +33,7 @@ export function yOf(scale: TimelineScale, bytes: number): number {
 }
 
 /** An SVG path from the empty memory through the samples. */
-export function linePath(scale: TimelineScale, samples: readonly Sample[], which: 'live' | 'dense'): string {
+export function linePath(scale: TimelineScale, samples: readonly MemorySample[], which: 'live' | 'dense'): string {
   const points = [{ tokens: 0, live: 0, dense: 0 }, ...samples];
   return points
     .map((sample, index) => {
@@ -53,7 +53,7 @@ export function roundSteps(most: number): readonly number[] {
 }
 
 /** Index of the sample whose tokens stand nearest to `x`; null where there are none. */
-export function sampleAt(scale: TimelineScale, samples: readonly Sample[], x: number): number | null {
+export function sampleAt(scale: TimelineScale, samples: readonly MemorySample[], x: number): number | null {
   let nearest: number | null = null;
   let distance = Number.POSITIVE_INFINITY;
   for (const [index, { tokens }] of samples.entries()) {

@@ -1,7 +1,7 @@
 /** An answer while it grows: what was gathered so far, and the turn that shows it. It asks nothing of the engine. */
 import type { Occupancy } from '../cache/occupancy.ts';
 import type { Speed, Usage } from '../engine/api.ts';
-import { type Activity, type AnswerTurn, answerNote, readingNote, type Thought } from './chat_state.ts';
+import { type Activity, type AnswerTurn, answerNote, memorySample, readingNote, type Thought } from './chat_state.ts';
 import { formatCount } from './format.ts';
 import { fillIn, tokenWords, words } from './words.ts';
 
@@ -26,6 +26,7 @@ export interface Answer {
 export function answerTurn(answer: Answer, speed: Speed | null, occupancy: Occupancy | null): AnswerTurn {
   const { id, text, activity, usage } = answer;
   const thought = thoughtOf(answer);
+  const memory = activity === 'idle' ? memorySample(occupancy) : null;
   return {
     id,
     role: 'assistant',
@@ -33,6 +34,7 @@ export function answerTurn(answer: Answer, speed: Speed | null, occupancy: Occup
     ...(thought ? { thought } : {}),
     activity,
     note: activity === 'idle' ? answerNote(answer.tokens, speed, occupancy, answer.end) : progressNote(answer),
+    ...(memory ? { memory } : {}),
     ...(usage ? { detail: readingNote(usage) } : {}),
   };
 }

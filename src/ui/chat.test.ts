@@ -115,7 +115,10 @@ test('an answer is gathered, and all turns go with the next message', async () =
   expect(engine.requests[0].temperature).toBe(0);
   expect(engine.requests[1].messages.map(({ content }) => content)).toEqual(['one', 're: one', 'two']);
   const last = chat.turns.at(-1);
-  expect(last?.role === 'assistant' && last.note).toBe('2 tokens, memory 2.1 MB (dense 10.8 MB)');
+  expect(last).toMatchObject({
+    note: '2 tokens, memory 2.1 MB (dense 10.8 MB)',
+    memory: { tokens: 10, live: 2_100_000, dense: 10_800_000 },
+  });
 });
 
 test('a thought is kept apart from the answer, timed, and not sent back', async () => {

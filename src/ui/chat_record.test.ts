@@ -28,6 +28,7 @@ const RECORD: ChatRecord = {
       text: 'Because **water** is lazy.',
       thought: { text: 'Hm.', seconds: 3 },
       note: '5 tokens',
+      memory: { tokens: 40, live: 1000, dense: 3000 },
     },
     { id: 3, parent: 1, role: 'assistant', text: 'They follow the valley that they made.', note: '' },
   ],
@@ -66,6 +67,8 @@ test.each<[string, unknown]>([
   ['a parent that comes later', { ...RECORD, turns: [{ ...question, parent: 2 }, answer] }],
   ['a turn without text', { ...RECORD, turns: [{ ...question, text: undefined }], leaf: 1 }],
   ['a role of another kind', { ...RECORD, turns: [{ ...question, role: 'system' }], leaf: 1 }],
+  ['a thought that is none', { ...RECORD, turns: [question, { ...answer, thought: 'Hm.' }] }],
+  ['a memory of no size', { ...RECORD, turns: [question, { ...answer, memory: { tokens: -1, live: 0, dense: 0 } }] }],
   ['an id that is no whole number', { ...RECORD, turns: [{ ...question, id: 1.5 }], leaf: 1.5 }],
 ])('a record with %s is refused', (_, value) => {
   expect(readRecord(value)).toBeNull();

@@ -2,7 +2,7 @@
  * A chat as it is kept and carried elsewhere: its record, the record's check, its title, a search, and the two forms in
  * which a chat leaves the browser. JSON comes back exactly as it left; Markdown is for reading. It stores nothing.
  */
-import type { Thought } from './chat_state.ts';
+import type { MemorySample, Thought } from './chat_state.ts';
 import { formatCount } from './format.ts';
 import { pathOf, type TreeTurn, type TurnTree } from './turn_tree.ts';
 
@@ -16,6 +16,8 @@ export type StoredTurn =
       readonly thought?: Thought;
       /** The quiet line under the answer. */
       readonly note: string;
+      /** What the memory was when it ended; not known of all. */
+      readonly memory?: MemorySample;
     };
 
 export interface ChatRecord {
@@ -58,7 +60,8 @@ export function storedTurns({ turns }: TurnTree): StoredTurn[] {
     if (turn.role === 'user') return { id, parent, role: 'user', text };
     const thought = turn.thought ? { thought: { ...turn.thought, seconds: turn.thought.seconds ?? 0 } } : {};
     const note = turn.activity === 'idle' ? turn.note : 'broken off';
-    return { id, parent, role: 'assistant', text, ...thought, note };
+    const memory = turn.memory ? { memory: turn.memory } : {};
+    return { id, parent, role: 'assistant', text, ...thought, note, ...memory };
   });
 }
 
@@ -86,6 +89,13 @@ function readThought(value: unknown): Thought | null {
   return { text, seconds };
 }
 
+function readMemory(value: unknown): MemorySample | null {
+  if (!isFields(value)) return null;
+  const { tokens, live, dense } = value;
+  const isSize = (size: unknown): size is number => Number.isSafeInteger(size) && Number(size) >= 0;
+  return isSize(tokens) && isSize(live) && isSize(dense) ? { tokens, live, dense } : null;
+}
+
 function readTurn(value: unknown, earlier: ReadonlySet<number>): StoredTurn | null {
   if (!isFields(value)) return null;
   const { id, parent, role, text, note } = value;
@@ -94,9 +104,10 @@ function readTurn(value: unknown, earlier: ReadonlySet<number>): StoredTurn | nu
   if (typeof text !== 'string') return null;
   if (role === 'user') return { id, parent, role, text };
   if (role !== 'assistant' || typeof note !== 'string') return null;
-  if (value.thought === undefined) return { id, parent, role, text, note };
-  const thought = readThought(value.thought);
-  return thought && { id, parent, role, text, thought, note };
+  const thought = value.thought === undefined ? undefined : readThought(value.thought);
+  const memory = value.memory === undefined ? undefined : readMemory(value.memory);
+  if (thought === null || memory === null) return null;
+  return { id, parent, role, text, ...(thought && { thought }), note, ...(memory && { memory }) };
 }
 
 /** A record from data of unknown origin; null when any of it does not fit. Fields that are not known are left out. */

@@ -21,6 +21,16 @@ export interface Thought {
   readonly seconds: number | null;
 }
 
+/** What the memory of a conversation was at one moment. */
+export interface MemorySample {
+  /** Tokens read and written so far. */
+  readonly tokens: number;
+  /** Bytes held. */
+  readonly live: number;
+  /** Bytes that a cache which forgets nothing would hold at 16 bits. */
+  readonly dense: number;
+}
+
 export interface AnswerTurn {
   readonly id: number;
   readonly role: 'assistant';
@@ -29,6 +39,8 @@ export interface AnswerTurn {
   readonly activity: Activity;
   /** The quiet line under the answer. */
   readonly note: string;
+  /** What the memory was when the answer ended; unknown of a model at a server. */
+  readonly memory?: MemorySample;
   /** What was read for it, and what was remembered; known of the answers of this visit. */
   readonly detail?: string;
 }
@@ -61,6 +73,12 @@ export function answerNote(
     ...(end === 'failed' ? [said.failedNote] : []),
   ];
   return parts.join(', ');
+}
+
+/** Null while nothing was read. */
+export function memorySample(occupancy: Occupancy | null): MemorySample | null {
+  if (!occupancy || occupancy.tokensSeen === 0) return null;
+  return { tokens: occupancy.tokensSeen, live: occupancy.liveBytes, dense: occupancy.denseBytes };
 }
 
 /** How much was read for an answer: `5 tokens read, 3,012 remembered`. */

@@ -126,6 +126,8 @@ export interface Usage {
   readonly total_tokens: number;
   /** Prompt tokens that were in the cache already and were not read again. */
   readonly prompt_tokens_details: { readonly cached_tokens: number };
+  /** Tokens of the thought among those of the completion, where a server counts them. */
+  readonly completion_tokens_details?: { readonly reasoning_tokens: number };
   /** The cache's figures after the last token; null from a server. */
   readonly kv: { readonly bytes: number; readonly dense_bytes: number; readonly ratio: number } | null;
 }

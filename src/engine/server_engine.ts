@@ -193,11 +193,14 @@ class Heard {
     const prompt = number(this.#usage.prompt_tokens, 0);
     const completion = number(this.#usage.completion_tokens, this.#pieces);
     const details = isFields(this.#usage.prompt_tokens_details) ? this.#usage.prompt_tokens_details : {};
+    const parts = isFields(this.#usage.completion_tokens_details) ? this.#usage.completion_tokens_details : {};
+    const { reasoning_tokens } = parts;
     return {
       prompt_tokens: prompt,
       completion_tokens: completion,
       total_tokens: prompt + completion,
       prompt_tokens_details: { cached_tokens: number(details.cached_tokens, 0) },
+      ...(typeof reasoning_tokens === 'number' ? { completion_tokens_details: { reasoning_tokens } } : {}),
       kv: null,
     };
   }

@@ -75,10 +75,14 @@ class LetheModel implements LanguageModelV3 {
     const { id, created, model, choices, usage, lethe } = await collectChunks(chunks);
     if (lethe.aborted) options.abortSignal?.throwIfAborted();
     const [{ message, finish_reason }] = choices;
+    const { content: text, reasoning_content: thought = '' } = message;
     return {
-      content: message.content === '' ? [] : [{ type: 'text', text: message.content }],
+      content: [
+        ...(thought === '' ? [] : [{ type: 'reasoning', text: thought } as const]),
+        ...(text === '' ? [] : [{ type: 'text', text } as const]),
+      ],
       finishReason: reasonOf(finish_reason),
-      usage: usageOf(usage),
+      usage: usageOf(usage, thought !== ''),
       response: { id, modelId: model, timestamp: new Date(created * 1000) },
       warnings,
     };
@@ -148,12 +152,42 @@ function reasonOf(raw: FinishReason): LanguageModelV3FinishReason {
   return { unified: raw, raw };
 }
 
-function usageOf({ prompt_tokens, completion_tokens, prompt_tokens_details }: Usage): LanguageModelV3Usage {
+/** @param thought true where the answer has one: how its tokens divide is then known only if the server says so */
+function usageOf(usage: Usage, thought: boolean): LanguageModelV3Usage {
+  const { prompt_tokens, completion_tokens: total, prompt_tokens_details, completion_tokens_details } = usage;
   const cacheRead = prompt_tokens_details.cached_tokens;
+  const reasoning = completion_tokens_details?.reasoning_tokens;
+  const text = reasoning === undefined && thought ? undefined : total - (reasoning ?? 0);
   return {
     inputTokens: { total: prompt_tokens, noCache: prompt_tokens - cacheRead, cacheRead, cacheWrite: undefined },
-    outputTokens: { total: completion_tokens, text: completion_tokens, reasoning: undefined },
+    outputTokens: { total, text, reasoning },
   };
+}
+
+type WordKind = 'reasoning' | 'text';
+
+/** The words of an answer as parts of a stream: those of one kind that follow one another are a block. */
+class WordBlocks {
+  /** There was a thought among them. */
+  thought = false;
+  #open: { readonly kind: WordKind; readonly id: string } | null = null;
+  #count = 0;
+
+  *push(kind: WordKind, delta: string): Generator<LanguageModelV3StreamPart, void> {
+    if (delta === '') return;
+    this.thought ||= kind === 'reasoning';
+    if (this.#open?.kind !== kind) {
+      yield* this.end();
+      this.#open = { kind, id: String(this.#count++) };
+      yield { type: `${kind}-start`, id: this.#open.id };
+    }
+    yield { type: `${kind}-delta`, id: this.#open.id, delta };
+  }
+
+  *end(): Generator<LanguageModelV3StreamPart, void> {
+    if (this.#open) yield { type: `${this.#open.kind}-end`, id: this.#open.id };
+    this.#open = null;
+  }
 }
 
 async function* partsOf(
@@ -161,8 +195,7 @@ async function* partsOf(
   options: LanguageModelV3CallOptions,
   warnings: SharedV3Warning[],
 ): AsyncGenerator<LanguageModelV3StreamPart, void> {
-  const id = '0';
-  let opened = false;
+  const words = new WordBlocks();
   let reason: FinishReason = 'stop';
   yield { type: 'stream-start', warnings };
   for await (const chunk of chunks) {
@@ -177,14 +210,12 @@ async function* partsOf(
       };
     }
     if (chunk.lethe?.aborted) options.abortSignal?.throwIfAborted();
-    if (choice?.delta.content) {
-      if (!opened) yield { type: 'text-start', id };
-      opened = true;
-      yield { type: 'text-delta', id, delta: choice.delta.content };
-    }
+    const { reasoning_content: thought = '', content = '' } = choice?.delta ?? {};
+    yield* words.push('reasoning', thought);
+    yield* words.push('text', content);
     if (choice?.finish_reason) reason = choice.finish_reason;
     if (!chunk.usage) continue;
-    if (opened) yield { type: 'text-end', id };
-    yield { type: 'finish', finishReason: reasonOf(reason), usage: usageOf(chunk.usage) };
+    yield* words.end();
+    yield { type: 'finish', finishReason: reasonOf(reason), usage: usageOf(chunk.usage, words.thought) };
   }
 }

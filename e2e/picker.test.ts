@@ -122,7 +122,7 @@ test('a folder in Hugging Face’s form that is dropped on the page loads and an
   await lethe.untilState('ready');
   expect(await lethe.ask('From a folder')).not.toBe('');
   await openPicker();
-  expect(await lethe.value('loaded').innerText()).toMatch(/, 1\.71 MB, licence not told\. It was not taught/);
+  expect(await lethe.value('loaded').innerText()).toContain('1.7 MB, licence not told. It was not taught');
   await lethe.button('Close').first().click();
   await rm(folder, { recursive: true });
 });
@@ -133,7 +133,7 @@ test('a file that is no model: a card says so, the chat stays, and there is a wa
   await card.waitFor();
   expect(await card.getAttribute('data-fault')).toBe('bad-model');
   expect(await card.locator('code').textContent()).toContain('broken.gguf: it begins with');
-  expect(await lethe.questions.allInnerTexts()).toEqual(['Hello', 'Once more']);
+  expect(await lethe.questions.allInnerTexts()).toEqual(['Hello', 'Once more', 'From a folder']);
   await lethe.screenshot('picker_broken_desktop_light');
   await card.getByRole('button', { name: /^Back to/ }).click();
   await lethe.untilState('ready');

@@ -1,5 +1,5 @@
 /** `lethe convert` against the committed micro model: the same source gives the same folder, byte for byte. */
-import { copyFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openModel } from '../formats/model_folder.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import type { Checkpoint } from '../formats/tensor.ts';
+import { readPacked } from '../formats/weight_choice.ts';
+import { describeModel } from '../model/load.ts';
+import { heldAs } from '../model/weights.ts';
 import { fileHash, nodeFile, nodeFileSet } from '../store/node_files.ts';
+import { defined } from '../util/assert.ts';
+import { f16ToF32 } from '../util/f16.ts';
+import { createRng } from '../util/rng.ts';
 import { convertCommand } from './convert.ts';
 import { UsageError } from './usage.ts';
 
@@ -114,6 +120,53 @@ test('takes tokenizer and template from another directory', async () => {
   await convertCommand([join(scratch, 'micro.gguf'), join(scratch, 'micro2'), '--tokenizer', other]);
   expect((await openModel(nodeFileSet(join(scratch, 'micro2')))).tokenizerConfig).toEqual({ chat_template: 'other' });
   await expect(convertCommand([RETROFIT, out, '--tokenizer', MICRO])).rejects.toThrow('it has no tokenizer.json');
+});
+
+test('rows that carry the eviction bit stay as they were, however the other weights are held', async () => {
+  const [folder, out] = [join(scratch, 'borrowed'), join(scratch, 'borrowed-folder')];
+  const [heads, kvHeads, headDim, hidden] = [4, 2, 64, 64];
+  // Multiples of 1/1024 below one are halves; no group of them is one of 15 or 255 steps.
+  const rng = createRng(6);
+  const matrix = (rows: number, cols: number) => ({
+    shape: [rows, cols],
+    data: Float32Array.from({ length: rows * cols }, () => Math.round((2 * rng() - 1) * 1000) / 1024),
+  });
+  const part = (name: string) => `model.layers.0.self_attn.${name}_proj.weight`;
+  const queries = matrix(heads * headDim, hidden);
+  const tensors = {
+    [part('q')]: queries,
+    [part('k')]: matrix(kvHeads * headDim, hidden),
+    [part('v')]: matrix(kvHeads * headDim, hidden),
+    [part('o')]: matrix(hidden, heads * headDim),
+  };
+  const config = {
+    ...{ architectures: ['Qwen3ForCausalLM'], model_type: 'qwen3', vocab_size: 8, num_hidden_layers: 1 },
+    ...{ hidden_size: hidden, intermediate_size: 64, num_attention_heads: heads, num_key_value_heads: kvHeads },
+    ...{ head_dim: headDim, rms_norm_eps: 1e-6, rope_theta: 1e6, max_position_embeddings: 64, hidden_act: 'silu' },
+    ...{ tie_word_embeddings: true, dms_window_size: 16, dms_alpha_scale: 100, dms_initial_alpha_offset: 5 },
+  };
+  await mkdir(folder);
+  await writeFile(join(folder, 'config.json'), JSON.stringify(config));
+  await writeFile(join(folder, 'model.safetensors'), writeSafetensors(tensors));
+  await convertCommand([folder, out]);
+
+  const files = await openModel(nodeFileSet(out));
+  const { dms } = describeModel(files);
+  expect(dms?.variant).toBe('borrow');
+  const infos = ['q', 'k', 'v', 'o'].map((name) => defined(files.checkpoint.tensors.get(part(name)), name));
+  const [query, output] = [infos.slice(0, 3), infos.slice(3)];
+  for (const choice of ['w4', 'w8'] as const) {
+    expect(heldAs(output, choice, dms).format).toBe(choice);
+    expect(heldAs(query, choice, null).format).toBe(choice);
+    const { format, codes } = await readPacked(files.checkpoint, query[0], heldAs(query, choice, dms).target);
+    expect(format).toBe('f16');
+    const halves = new Uint16Array(codes.buffer, codes.byteOffset, heads * headDim * hidden);
+    for (let g = 0; g < kvHeads; g++) {
+      const first = (g * (heads / kvHeads) * headDim + headDim - 1) * hidden;
+      const row = Array.from(halves.subarray(first, first + hidden), f16ToF32);
+      expect(row).toEqual([...queries.data.subarray(first, first + hidden)]);
+    }
+  }
 });
 
 test('refuses what it does not know, by name', async () => {

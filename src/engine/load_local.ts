@@ -3,9 +3,10 @@ import type { CachePolicy } from '../cache/policy.ts';
 import type { ModelFiles } from '../formats/model_folder.ts';
 import { nativeFormat } from '../formats/pack.ts';
 import type { TensorInfo } from '../formats/tensor.ts';
-import { commonFormat, heldBytes, type WeightChoice } from '../formats/weight_choice.ts';
+import { heldBytes, type WeightChoice } from '../formats/weight_choice.ts';
 import { type DeviceNeed, type Gpu, type OpenGpuOptions, openGpu } from '../gpu/device.ts';
 import { describeModel, type GpuModel, loadModel } from '../model/load.ts';
+import { heldAs } from '../model/weights.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { DeviceOptions } from './api.ts';
 import { openTokenizer } from './chat_text.ts';
@@ -109,7 +110,7 @@ export function deviceNeed(files: ModelFiles, weights: WeightChoice): DeviceNeed
   }
   const merged = new Set(sidecar ? [...(updates?.byWeight.keys() ?? [])].map(joinedKey) : []);
   const sizes = [...joined].map(([key, infos]) => {
-    const { format } = commonFormat(infos, weights, dms?.variant === 'borrow' && key.includes('self_attn.qkv'));
+    const { format } = heldAs(infos, weights, dms);
     // Projections that were merged with an update are held in w8, unless all is f32.
     const formats = merged.has(key) && weights !== 'f32' ? ([format, 'w8'] as const) : [format];
     const bytes = formats.map((one) => infos.reduce((sum, info) => sum + heldBytes(info, one), 0));

@@ -99,6 +99,15 @@ export async function loadWeights(
   return { weights: { embedding, layers, finalNorm, lmHead }, made: loader.made };
 }
 
+/**
+ * How matrices that share a dispatch are held. Where a query channel carries the eviction bit, rounding q, k and v would
+ * change the bits.
+ */
+export function heldAs(infos: readonly TensorInfo[], choice: WeightChoice, dms: DmsConfig | null) {
+  const exact = dms?.variant === 'borrow' && infos.some(({ name }) => name.endsWith('self_attn.q_proj.weight'));
+  return commonFormat(infos, choice, exact);
+}
+
 /** Tensors of a layer by what follows `model.layers.<n>.`, and whether a configuration uses them. */
 const LAYER_TENSOR = /^((input|post_attention)_layernorm|mlp\.(gate|up|down)_proj|self_attn\.[qkvo]_proj)\.weight$/;
 const GATE_TENSOR = /^self_attn\.dms_proj_alpha(_norm)?\.(weight|bias)$/;
@@ -243,9 +252,7 @@ class Loader {
 
   async #pack(infos: readonly TensorInfo[]): Promise<PackedWeight> {
     const { checkpoint, weights, dms, signal } = this.#o;
-    // Where a query channel carries the eviction bit, rounding q, k and v would change the bits.
-    const exact = dms?.variant === 'borrow' && infos[0].name.endsWith('q_proj.weight');
-    const { target } = commonFormat(infos, weights, exact);
+    const { target } = heldAs(infos, weights, dms);
     const packed: PackedWeight[] = [];
     for (const info of infos) {
       packed.push(await readPacked(checkpoint, info, target, signal));

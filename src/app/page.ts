@@ -164,11 +164,13 @@ export class Page extends LitElement {
               : html`<span class="name">Model</span>`
           }
         </button>
-        <span class="state small quiet" role="status" data-field="state">${this.#stateWord}</span>
-        ${this.#installation.offline ? html`<span class="chip small" role="status">offline</span>` : nothing}
+        <div class="status small quiet">
+          <span class="state" role="status" data-field="state">${this.#stateWord}</span>
+          ${this.#installation.offline ? html`<span class="chip" role="status">offline</span>` : nothing}
+        </div>
         ${
           this.#installation.installable
-            ? html`<button class="plain" @click=${() => void this.#installation.install()}>Install</button>`
+            ? html`<button class="plain install" @click=${() => void this.#installation.install()}>Install</button>`
             : nothing
         }
         <button class="plain" aria-haspopup="dialog" @click=${this.#openChats}>Chats</button>

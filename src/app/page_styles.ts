@@ -45,12 +45,14 @@ export const pageStyles = [
       overflow: hidden;
       text-overflow: ellipsis;
     }
-    .state {
-      overflow: hidden;
-      text-overflow: ellipsis;
+    .status {
+      display: flex;
+      align-items: center;
       margin-right: auto;
       padding-left: 0.25rem;
       min-width: 0;
+    }
+    .state {
       overflow: hidden;
       text-overflow: ellipsis;
       white-space: nowrap;
@@ -147,15 +149,31 @@ export const pageStyles = [
       }
     }
     @media (width < 560px) {
+      /* The state in words has a line of its own, and so has what is seldom there. */
+      header {
+        display: grid;
+        grid: auto auto / auto minmax(0, 1fr) repeat(3, auto);
+        gap: 0;
+        padding-block: 0.125rem;
+      }
+      button.chip {
+        justify-self: start;
+        max-width: 100%;
+        min-height: 1.75rem;
+      }
       .chip {
         margin-left: 0.25rem;
-        padding: 0.125rem 0.5rem;
-        min-width: 4.25rem;
-        max-width: 7rem;
-        justify-content: center;
+        padding: 0 0.5rem;
       }
-      .state {
-        flex-shrink: 20;
+      .status {
+        grid-area: 2 / 1 / auto / span 3;
+        padding-left: 0;
+      }
+      header > .install {
+        grid-area: 2 / 4 / auto / span 2;
+        justify-self: end;
+        min-height: 1.5rem;
+        padding-block: 0;
       }
       .chip .figures {
         display: none;

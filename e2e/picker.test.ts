@@ -16,9 +16,12 @@ const MICRO_GGUF = readFileSync(join(ROOT, 'e2e/fixtures/micro/micro.gguf.part00
 let site: Site;
 let hub: HubServer;
 let lethe: LethePage;
+/** A folder to drop; the page reads it again on the way back to it. */
+let dropped: string;
 
 /** One visit serves all tests: a software adapter takes a while to compile the kernels. */
 beforeAll(async () => {
+  dropped = await mkdtemp(join(tmpdir(), 'lethe-dropped-'));
   hub = await serveHub({
     'tiny/Micro-GGUF': {
       files: { 'README.md': new Uint8Array(9), 'micro-Q8_0.gguf': MICRO_GGUF, 'micro-F16.gguf': MICRO_GGUF },
@@ -38,6 +41,7 @@ afterAll(async () => {
   await lethe.close();
   await site.close();
   await hub.close();
+  await rm(dropped, { recursive: true });
 });
 
 /** Drops files on the page: those at addresses of the site joined into one, or a text. */
@@ -111,20 +115,18 @@ test('a folder that is chosen loads with what lies in it', async () => {
 });
 
 test('a folder in Hugging Face’s form that is dropped on the page loads and answers', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'lethe-dropped-'));
   for (const name of ['config.json', 'model.safetensors', 'tokenizer.json']) {
-    await copyFile(join(ROOT, 'e2e/fixtures/retrofit', name), join(folder, name));
+    await copyFile(join(ROOT, 'e2e/fixtures/retrofit', name), join(dropped, name));
   }
   const chat_template = '{% for message in messages %}{{ message.content }}{% endfor %}';
-  await writeFile(join(folder, 'tokenizer_config.json'), JSON.stringify({ chat_template }));
-  await dropFromDisk(folder);
+  await writeFile(join(dropped, 'tokenizer_config.json'), JSON.stringify({ chat_template }));
+  await dropFromDisk(dropped);
   await lethe.untilState('loading|starting');
   await lethe.untilState('ready');
   expect(await lethe.ask('From a folder')).not.toBe('');
   await openPicker();
   expect(await lethe.value('loaded').innerText()).toContain('1.7 MB, licence not told. It was not taught');
   await lethe.button('Close').first().click();
-  await rm(folder, { recursive: true });
 });
 
 test('a file that is no model: a card says so, the chat stays, and there is a way back', async () => {

@@ -100,8 +100,8 @@ export async function loadWeights(
 }
 
 /**
- * How matrices that share a dispatch are held. Where a query channel carries the eviction bit, rounding q, k and v would
- * change the bits.
+ * How matrices that share a dispatch are held. Where a query channel carries the eviction bit, rounding q, k and v
+ * would change the bits.
  */
 export function heldAs(infos: readonly TensorInfo[], choice: WeightChoice, dms: DmsConfig | null) {
   const exact = dms?.variant === 'borrow' && infos.some(({ name }) => name.endsWith('self_attn.q_proj.weight'));

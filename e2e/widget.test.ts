@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { source as axeSource } from 'axe-core';
-import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ensureBuilt, ROOT } from '../scripts/build.mjs';
 import { launchOptions } from '../scripts/chromium.mjs';
@@ -10,7 +10,8 @@ import { serve } from '../scripts/serve.mjs';
 import type { LetheChat } from '../src/element.ts';
 import { serveHub } from '../src/store/hub_server.ts';
 import { WORDS } from '../src/ui/words.ts';
-import { DESKTOP, LethePage, LOAD_TIMEOUT_MS, PHONE, routeHub } from './browser.ts';
+import { PHONE, routeHub } from './browser.ts';
+import { type Visit, type VisitOptions, visitWidgets } from './widget_page.ts';
 
 let browser: Browser;
 let server: Awaited<ReturnType<typeof serve>>;
@@ -32,117 +33,15 @@ afterAll(async () => {
   await server?.close();
 });
 
-/** One widget, by what is seen of it. */
-class Widget {
-  readonly element: Locator;
-
-  constructor(
-    readonly page: Page,
-    readonly id: string,
-  ) {
-    this.element = page.locator(`#${id}`);
-  }
-
-  get launcher(): Locator {
-    return this.element.locator('.launcher');
-  }
-
-  get dialog(): Locator {
-    return this.element.getByRole('dialog');
-  }
-
-  get field(): Locator {
-    return this.element.getByLabel('Message', { exact: true });
-  }
-
-  get answers(): Locator {
-    return this.element.locator('lethe-turn[data-role=assistant] .answer');
-  }
-
-  button(name: string): Locator {
-    return this.element.getByRole('button', { name, exact: true });
-  }
-
-  card(kind: string): Locator {
-    return this.element.locator(`[data-card=${kind}]`);
-  }
-
-  async untilState(word: string): Promise<void> {
-    const state = this.element.locator('[data-field=state]', { hasText: new RegExp(`^\\s*${word}\\s*$`) });
-    await state.waitFor({ timeout: LOAD_TIMEOUT_MS });
-  }
-
-  /** Opens it by its button and agrees to the download where it asks. */
-  async start(): Promise<void> {
-    await this.launcher.click();
-    const accept = this.button('Download and start');
-    const ready = this.element.locator('[data-field=state]', { hasText: /^\s*ready\s*$/ });
-    await accept.or(ready).first().waitFor({ timeout: LOAD_TIMEOUT_MS });
-    if (await accept.isVisible()) await accept.click();
-    await this.untilState('ready');
-  }
-
-  async startAnew(): Promise<void> {
-    await this.button('New chat').click();
-    await this.answers.first().waitFor({ state: 'detached' });
-  }
-
-  async ask(text: string): Promise<string> {
-    const turns = await this.answers.count();
-    await this.field.fill(text);
-    await this.field.press('Enter');
-    await this.answers.nth(turns).waitFor({ state: 'attached' });
-    await this.untilState('ready');
-    return this.answer(turns);
-  }
-
-  /** The words of an answer, without what only a screen reader is told. */
-  async answer(index: number): Promise<string> {
-    return (await this.answers.nth(index).innerText()).replace(/^Answer:\s*/, '');
-  }
-}
-
 /** Each string as its own name, with the places that it fills. */
 const MARKED = Object.fromEntries(
   Object.entries(WORDS).map(([name, text]) => [name, `‹${[name, ...(text.match(/\{\w+\}/g) ?? [])].join(' ')}›`]),
 );
 
-interface Visit {
-  readonly lethe: LethePage;
-  readonly page: Page;
-  readonly first: Widget;
-  readonly second: Widget;
-  /** Paths that were asked for, by page and workers. */
-  readonly asked: string[];
-  /** Events as they came: `first lethe-open`. */
-  events(): Promise<string[]>;
-}
-
-async function visit({ viewport = DESKTOP, colorScheme = 'light' as 'light' | 'dark' } = {}): Promise<Visit> {
-  const context = await browser.newContext({ viewport, colorScheme });
-  open.push(context);
-  const asked: string[] = [];
-  context.on('request', (request) => asked.push(new URL(request.url()).pathname));
-  const page = await context.newPage();
-  const lethe = new LethePage(context, page);
-  await page.addInitScript(() => {
-    const events: string[] = [];
-    Object.assign(window, { events });
-    for (const name of ['open', 'close', 'ready', 'message', 'error']) {
-      document.addEventListener(`lethe-${name}`, (event) => {
-        const { target, detail } = event as CustomEvent;
-        const words = detail?.content ?? detail?.message ?? detail?.info?.modelName ?? '';
-        events.push(`${(target as Element).id} ${name} ${words}`.trim());
-      });
-    }
-  });
-  await page.goto(server.url);
-  const first = new Widget(page, 'first');
-  const second = new Widget(page, 'second');
-  await first.launcher.waitFor();
-  await second.launcher.waitFor();
-  const events = (): Promise<string[]> => page.evaluate(() => Reflect.get(window, 'events') as string[]);
-  return { lethe, page, first, second, asked, events };
+async function visit(options: VisitOptions = {}): Promise<Visit> {
+  const visited = await visitWidgets(browser, server.url, options);
+  open.push(visited.lethe.context);
+  return visited;
 }
 
 /** What axe finds serious or worse, by rule and place. */
@@ -197,8 +96,9 @@ test('nothing is asked for before it is opened, and no weights before the reader
   expect(lethe.errors).toEqual([]);
 });
 
-test('two on one page share one engine, and keep their conversations apart', async () => {
-  const { lethe, page, first, second, asked } = await visit();
+test('two on one page, whose script is another server’s, share one engine and no conversation', async () => {
+  const elsewhere = await serve(join(ROOT, 'dist'), { headers: { 'Access-Control-Allow-Origin': '*' } });
+  const { lethe, page, first, second, asked } = await visit({ scripts: elsewhere.url });
   const unset = { temperature: 0, maxTokens: 6 };
   await page.evaluate((options) => {
     for (const element of document.querySelectorAll('lethe-chat')) Object.assign(element, { options });
@@ -207,7 +107,8 @@ test('two on one page share one engine, and keep their conversations apart', asy
   const loaded = weights(asked).length;
   await second.launcher.click();
   await second.untilState('ready');
-  expect(page.workers()).toHaveLength(1);
+  // A worker of this page imports the engine's.
+  expect(page.workers().map((worker) => worker.url())).toEqual([expect.stringMatching(`^blob:${server.url}`)]);
   expect(weights(asked)).toHaveLength(loaded);
 
   // Alternating, each is told what it would be told alone.
@@ -237,6 +138,7 @@ test('two on one page share one engine, and keep their conversations apart', asy
   await page.evaluate(() => document.querySelector('#second')?.remove());
   await expect.poll(() => page.workers().length).toBe(0);
   expect(lethe.errors).toEqual([]);
+  await elsewhere.close();
 });
 
 /** Who has the focus, through every shadow root. */

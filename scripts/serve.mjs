@@ -71,12 +71,12 @@ async function findFile(root, address) {
 
 /**
  * Answers one request.
- * @param {{ root: string, extra: Record<string, string> }} folders
+ * @param {{ root: string, extra: Record<string, string>, headers: Record<string, string> }} options
  * @param {import('node:http').IncomingMessage} request
  * @param {import('node:http').ServerResponse} response
  */
-async function answer({ root, extra }, request, response) {
-  response.setHeader('X-Content-Type-Options', 'nosniff');
+async function answer({ root, extra, headers }, request, response) {
+  response.setHeaders(new Map(Object.entries({ 'X-Content-Type-Options': 'nosniff', ...headers })));
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return void response.writeHead(405, { Allow: 'GET, HEAD' }).end();
   }
@@ -122,15 +122,15 @@ function mount(root, extra, address) {
 /**
  * Serves a folder.
  * @param {string} root
- * @param {{ port?: number, extra?: Record<string, string> }} [options] `port` 0, the default, takes any free one;
- * `extra`
- *   are folders under addresses of their own, such as `/fixtures/`
+ * @param {{ port?: number, extra?: Record<string, string>, headers?: Record<string, string> }} [options] `port` 0, the
+ *   default, takes any free one; `extra` are folders under addresses of their own, such as `/fixtures/`; `headers` are
+ *   sent with every answer
  * @returns {Promise<{ url: string, port: number, close: () => Promise<void> }>}
  * @throws {Error} with code EADDRINUSE when the port is taken
  */
-export async function serve(root, { port = 0, extra = {} } = {}) {
+export async function serve(root, { port = 0, extra = {}, headers = {} } = {}) {
   const server = createServer((request, response) => {
-    answer({ root, extra }, request, response).catch((error) => {
+    answer({ root, extra, headers }, request, response).catch((error) => {
       console.error(`${request.url}: ${error}`);
       response.destroy();
     });

@@ -14,11 +14,11 @@ import { install, type Packed, type Project, pack } from './tarball.ts';
  * the client of the Hugging Face hub, which comes when the hub is asked. Who makes one heavier says here by how much.
  */
 const BUDGETS: Readonly<Record<string, { readonly first: number; readonly all: number }>> = {
-  '.': { first: 8, all: 112 },
-  './element': { first: 1, all: 188 },
+  '.': { first: 8, all: 119 },
+  './element': { first: 1, all: 190 },
   './headless': { first: 108, all: 115 },
-  './ai-sdk': { first: 9, all: 119 },
-  './prompt-api': { first: 18, all: 120 },
+  './ai-sdk': { first: 10, all: 121 },
+  './prompt-api': { first: 18, all: 122 },
 };
 
 interface Manifest {

@@ -22,6 +22,7 @@ import { ChatCompletions } from '../engine/completions.ts';
 import { findModel } from '../engine/find_model.ts';
 import { keptDownloads } from '../store/opfs_disk.ts';
 import { type ChatAbort, type ChatEvent, type EngineHost, type Outcome, unpackError } from './protocol.ts';
+import { startWorker } from './start_worker.ts';
 
 /** The thread at the other end of an endpoint. */
 export interface Thread {
@@ -44,11 +45,11 @@ export async function createEngine(options: EngineOptions | ServerOptions): Prom
     const { createServerEngine } = await import('../engine/server_engine.ts');
     return createServerEngine(options);
   }
-  return connectEngine(startWorker(), options);
+  return connectEngine(startThread(), options);
 }
 
-function startWorker(): Thread {
-  const worker = new Worker(new URL('./host.ts', import.meta.url), { type: 'module', name: 'lethe' });
+function startThread(): Thread {
+  const worker = startWorker();
   const crashed = new Promise<never>((_, reject) => {
     worker.addEventListener('error', (event) => {
       // Without this the page logs the same error once more.

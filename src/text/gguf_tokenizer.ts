@@ -93,6 +93,14 @@ interface Parts {
   readonly model: Readonly<Record<string, unknown>>;
 }
 
+/** The merges as pairs; a space is never part of a half, since both kinds write it otherwise. @throws TextError */
+function listedMerges(metadata: Metadata): (readonly [string, string])[] {
+  return list(metadata, 'merges', isText).map((merge) => {
+    const space = merge.indexOf(' ', 1);
+    return [merge.slice(0, space), merge.slice(space + 1)] as const;
+  });
+}
+
 /** @throws TextError that names the pre-tokenizer that is not supported */
 function byteLevelParts(metadata: Metadata): Parts {
   const pre = metadata['tokenizer.ggml.pre'];
@@ -100,31 +108,27 @@ function byteLevelParts(metadata: Metadata): Parts {
   if (!rules) {
     throw new TextError(`The pre-tokenizer ${String(pre)} is not supported; ${[...RULES.keys()].join(', ')} are.`);
   }
-  const merges = list(metadata, 'merges', isText).map((merge) => {
-    // Both halves are in the byte alphabet, where a space is written otherwise.
-    const space = merge.indexOf(' ', 1);
-    return [merge.slice(0, space), merge.slice(space + 1)];
-  });
-  const model = { merges, ignore_merges: rules.ignoreMerges };
+  const model = { merges: listedMerges(metadata), ignore_merges: rules.ignoreMerges };
   return { normalizer: rules.normalizer, preTokenizer: rules.preTokenizer, decoder: byteLevel(true), model };
 }
 
 const replace = (text: string, content: string) => ({ type: 'Replace', pattern: { String: text }, content });
+
+/** Merges, which some files have beside the scores that they follow from. @throws TextError */
+function sentencePieceMerges(metadata: Metadata, tokens: readonly string[]): readonly (readonly [string, string])[] {
+  if (metadata['tokenizer.ggml.merges'] !== undefined) return listedMerges(metadata);
+  const scores = list(metadata, 'scores', isNumber);
+  if (scores.length !== tokens.length) {
+    throw new TextError(`The GGUF file has ${tokens.length} tokens and ${scores.length} scores; it is damaged.`);
+  }
+  return mergesByScore(tokens, scores);
+}
 
 /**
  * As llama.cpp reads it (llm_tokenizer_spm): the best score is joined first, and a space goes before each text between
  * special tokens, as the `Prepend` of Llama 2's tokenizer.json has it.
  */
 function sentencePieceParts(metadata: Metadata, { tokens, types }: Vocabulary): Parts {
-  if (metadata['tokenizer.ggml.merges'] !== undefined) {
-    throw new TextError(
-      'The tokenizer of kind llama has merges of its own; only one that has scores alone is supported.',
-    );
-  }
-  const scores = list(metadata, 'scores', isNumber);
-  if (scores.length !== tokens.length) {
-    throw new TextError(`The GGUF file has ${tokens.length} tokens and ${scores.length} scores; it is damaged.`);
-  }
   const prefix = metadata['tokenizer.ggml.add_space_prefix'] !== false;
   const normalizers = [...(prefix ? [{ type: 'Prepend', prepend: '▁' }] : []), replace(' ', '▁')];
   const strip = prefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : [];
@@ -133,7 +137,7 @@ function sentencePieceParts(metadata: Metadata, { tokens, types }: Vocabulary): 
     preTokenizer: null,
     decoder: { type: 'Sequence', decoders: [replace('▁', ' '), { type: 'ByteFallback' }, { type: 'Fuse' }, ...strip] },
     model: {
-      merges: mergesByScore(tokens, scores),
+      merges: sentencePieceMerges(metadata, tokens),
       unk_token: tokens[types.indexOf(UNKNOWN)] ?? null,
       fuse_unk: true,
       byte_fallback: true,

@@ -133,7 +133,6 @@ describe('refusals', () => {
     const gguf = (changes: object) => () => tokenizerFromGguf({ ...metadata, ...changes });
     expect(gguf({ 'tokenizer.ggml.pre': 'tekken' })).toThrow(/pre-tokenizer tekken is not supported; gpt-2, smollm/);
     expect(gguf({ 'tokenizer.ggml.model': 't5' })).toThrow(/kind t5 is not supported; gpt2 .* and llama/);
-    expect(gguf({ 'tokenizer.ggml.model': 'llama' })).toThrow(/kind llama has merges of its own/);
     expect(gguf({ 'tokenizer.ggml.merges': undefined })).toThrow(/no usable tokenizer\.ggml\.merges/);
     expect(gguf({ 'tokenizer.ggml.tokens': [1] })).toThrow(/no usable tokenizer\.ggml\.tokens/);
   });

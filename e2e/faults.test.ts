@@ -1,6 +1,9 @@
 /** What a person sees when the model cannot run or must not be loaded unasked: cards, never a blank page. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ROOT } from '../scripts/build.mjs';
 import { openSite, PHONE, type Site } from './browser.ts';
 
 /** Takes WebGPU away from the page before its scripts run. */
@@ -10,28 +13,21 @@ function hideWebGpu(): void {
 
 const FAR = 'https://models.example.org/far/';
 
-const MANIFEST = {
-  version: 1,
-  name: 'A far model',
-  license: 'Apache-2.0',
-  file: {
-    name: 'far.gguf',
-    size: 2_500_000,
-    sha256: '0'.repeat(64),
-    parts: [{ name: 'far.gguf.part000', size: 2_500_000, sha256: '0'.repeat(64) }],
-  },
-  sidecar: { name: 'far.dms.safetensors', size: 500_000, sha256: '0'.repeat(64) },
-};
+const MODEL = join(ROOT, 'public', 'models', 'smollm2-135m-instruct');
 
-/** Plays the far server: it has the description and nothing else. */
+/** Plays the far server: it has the description and the beginnings of files, and gives nothing whole. */
 async function answerFor(context: BrowserContext, asked: string[]): Promise<void> {
   const headers = { 'access-control-allow-origin': '*' };
   await context.route('https://models.example.org/**', (route) => {
-    const { pathname } = new URL(route.request().url());
-    asked.push(pathname);
-    return pathname === '/far/lethe.json'
-      ? route.fulfill({ json: MANIFEST, headers })
-      : route.fulfill({ status: 403, headers });
+    const name = new URL(route.request().url()).pathname.replace('/far/', '');
+    asked.push(name);
+    if (name === 'lethe.json') return route.fulfill({ path: join(MODEL, name), headers });
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(route.request().headers().range ?? '') ?? [];
+    if (from === undefined || Number(to) >= 1 << 16) return route.fulfill({ status: 403, headers });
+    return route.fulfill({
+      ...{ status: 206, headers },
+      body: readFileSync(join(MODEL, name)).subarray(Number(from), Number(to) + 1),
+    });
   });
 }
 
@@ -73,16 +69,21 @@ describe('with a graphics processor', () => {
     const card = lethe.card('consent');
     await card.waitFor();
     const words = await card.innerText();
-    for (const fact of ['A far model', '3.0 MB', 'models.example.org', 'Apache-2.0', 'swiftshader']) {
+    for (const fact of ['SmolLM2-135M-Instruct', '108 MB', 'models.example.org', 'Apache-2.0', 'swiftshader']) {
       expect(words).toContain(fact);
     }
-    expect(await lethe.value('need').innerText()).toMatch(/^Needs 3\.0 MB on disk of [\d.]+ [GM]B free\.$/);
-    expect(asked).toEqual(['/far/lethe.json']);
+    const need = await lethe.value('need').innerText();
+    expect(need).toMatch(/^Needs about \d+ MB of graphics memory, of which 25 MB to remember 8,192 tokens /);
+    expect(need).toMatch(/ \(4\.1× fewer held\); 108 MB on disk of [\d.]+ [GM]B free\.$/);
+    expect(new Set(asked)).toEqual(
+      new Set([...['lethe.json', 'SmolLM2-135M-Instruct.Q4_1.gguf.part000', 'smollm2-135m-instruct.dms.safetensors']]),
+    );
+    const before = asked.length;
     await lethe.screenshot('consent-desktop-light');
     await lethe.button('Download and start').click();
-    // The far server has no more than the description, so the download fails, and says so.
+    // The far server gives nothing whole, so the download fails, and says so.
     await lethe.card('fault').waitFor();
-    expect(asked.length).toBeGreaterThan(1);
+    expect(asked.length).toBeGreaterThan(before);
     await lethe.close();
   });
 

@@ -56,8 +56,12 @@ async function faults(page: Page): Promise<string[]> {
   });
 }
 
+/** More of a model than the beginning, which tells what it needs. */
 const weights = (asked: readonly string[]): string[] =>
-  asked.filter((path) => /\.(gguf|part\d+|safetensors)$/.test(path));
+  asked.filter((one) => {
+    const [path, range] = one.split(' bytes=');
+    return /\.(gguf|part\d+|safetensors)$/.test(path) && Number(range?.split('-')[1] ?? Infinity) >= 1 << 16;
+  });
 
 test('nothing is asked for before it is opened, and no weights before the reader agrees', async () => {
   const { lethe, page, first, asked, events } = await visit();
@@ -77,6 +81,7 @@ test('nothing is asked for before it is opened, and no weights before the reader
   expect(card).toMatch(/Download micro/i);
   expect(card).toMatch(/Size\s+\d+(\.\d)? (kB|MB)/);
   expect(card).toMatch(/Licence\s+\S+/);
+  expect(card).toMatch(/of graphics memory, of which \d+ kB to remember 2,048 tokens; 828 kB on disk/);
   expect(weights(asked)).toEqual([]);
   expect(page.workers()).toHaveLength(0);
   expect(await faults(page)).toEqual([]);

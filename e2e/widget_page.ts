@@ -77,7 +77,7 @@ export interface Visit {
   readonly page: Page;
   readonly first: Widget;
   readonly second: Widget;
-  /** Paths that were asked for, by page and workers. */
+  /** Paths that were asked for, by page and workers, with the range where one was. */
   readonly asked: string[];
   /** Events as they came: `first lethe-open`. */
   events(): Promise<string[]>;
@@ -95,7 +95,10 @@ export async function visitWidgets(browser: Browser, url: string, options: Visit
   const { viewport = DESKTOP, colorScheme = 'light', scripts } = options;
   const context = await browser.newContext({ viewport, colorScheme });
   const asked: string[] = [];
-  context.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  context.on('request', (request) => {
+    const { range } = request.headers();
+    asked.push(new URL(request.url()).pathname + (range ? ` ${range}` : ''));
+  });
   const nothing = { contentType: 'text/javascript', body: '' };
   if (scripts !== undefined) await context.route(`${url}dist/**`, (route) => route.fulfill(nothing));
   const page = await context.newPage();

@@ -3,6 +3,8 @@
  * for a conversation of a given length and for the work itself; and whether an adapter and a disk take that. It counts
  * from the model's configuration alone, and says nothing of memory that WebGPU does not tell.
  */
+import type { CachePolicy } from '../cache/policy.ts';
+import type { QualityPoint } from '../formats/manifest.ts';
 import { kvLayout, PAGE_SLOTS } from '../kernels/kv_layout.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { DEFAULT_CHUNK } from '../model/load.ts';
@@ -32,6 +34,25 @@ export interface NeedOptions {
   readonly ratio?: number;
 }
 
+/** A model as its small files describe it, before the large ones are here. */
+export interface DescribedModel {
+  readonly sizes: ModelSizes;
+  /** Bytes of all weights, as they are held; null where they are rounded to w8. */
+  readonly weightBytes: number | null;
+  /** Null for a model that was not taught to forget, or of which nobody said how much it does. */
+  readonly forgetting: Forgetting | null;
+}
+
+/** What adapters beside a model bring. */
+export interface Forgetting {
+  /** That they were made for. */
+  readonly offset: number;
+  /** Numbers of the weights that they change, which are then held in w8. */
+  readonly updatedElements: number;
+  /** What was measured, by rising offset. */
+  readonly quality: readonly QualityPoint[];
+}
+
 /** Bytes, all of the graphics processor. */
 export interface ModelNeed {
   readonly weightBytes: number;
@@ -43,6 +64,8 @@ export interface ModelNeed {
   readonly largestBytes: number;
   /** Tokens that `memoryBytes` is for. */
   readonly context: number;
+  /** How many times fewer of them are held. */
+  readonly ratio: number;
 }
 
 /** What there is. */
@@ -108,7 +131,34 @@ export function modelNeed(sizes: ModelSizes, options: NeedOptions = {}): ModelNe
     totalBytes: weightBytes + memoryBytes + workBytes,
     largestBytes: Math.max(Math.ceil(largest), layerBytes),
     context,
+    ratio,
   };
+}
+
+/**
+ * What a model needs for a conversation of `context` tokens under a policy.
+ * @param wanted `policy` null is the model's own choice
+ */
+export function needFor(
+  { sizes, weightBytes, forgetting }: DescribedModel,
+  wanted: { readonly policy: CachePolicy | null; readonly context: number },
+): ModelNeed {
+  const { policy } = wanted;
+  const context = Math.min(wanted.context, sizes.maxPositionEmbeddings);
+  const ratio = ratioOf(policy, forgetting, context);
+  if (weightBytes === null) return modelNeed(sizes, { context, ratio });
+  const need = modelNeed(sizes, { context, ratio, weightBytes });
+  const merged = forgetting && (policy?.kind ?? 'dms') === 'dms' ? forgetting.updatedElements : 0;
+  const growth = Math.ceil(merged * Math.max(0, W8_ELEMENT_BYTES - weightBytes / matrixElements(sizes)));
+  return { ...need, weightBytes: weightBytes + growth, totalBytes: need.totalBytes + growth };
+}
+
+/** How many times fewer tokens are held: of an offset that nobody measured, as the next one that keeps more. */
+function ratioOf(policy: CachePolicy | null, forgetting: Forgetting | null, context: number): number {
+  if (policy?.kind === 'window') return Math.max(1, context / (policy.window + 1 + policy.sinks));
+  if (policy?.kind === 'dense' || !forgetting) return 1;
+  const offset = policy?.offset ?? forgetting.offset;
+  return forgetting.quality.find((point) => point.offset >= offset)?.ratio ?? 1;
 }
 
 /**

@@ -11,6 +11,7 @@ const WINDOW_BYTES = 1 << 20;
 export class ByteCursor {
   readonly #source: ByteSource;
   readonly #signal: AbortSignal | undefined;
+  readonly #windowBytes: number;
   // A text may begin with U+FEFF, which a decoder would otherwise swallow as a mark.
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   #bytes = new Uint8Array(0);
@@ -18,9 +19,10 @@ export class ByteCursor {
   #start = 0;
   #at = 0;
 
-  constructor(source: ByteSource, signal?: AbortSignal) {
+  constructor(source: ByteSource, signal?: AbortSignal, windowBytes = WINDOW_BYTES) {
     this.#source = source;
     this.#signal = signal;
+    this.#windowBytes = windowBytes;
   }
 
   /** Bytes from the start of the file. */
@@ -50,7 +52,7 @@ export class ByteCursor {
     }
     const kept = this.#bytes.subarray(this.#at);
     const from = this.position + kept.length;
-    const wanted = Math.min(Math.max(length - kept.length, WINDOW_BYTES), this.#source.size - from);
+    const wanted = Math.min(Math.max(length - kept.length, this.#windowBytes), this.#source.size - from);
     const fresh = await this.#source.read(from, wanted, this.#signal);
     const joined = new Uint8Array(kept.length + fresh.length);
     joined.set(kept);

@@ -108,21 +108,24 @@ export interface GgufHead {
 
 const TOKENS_KEY = 'tokenizer.ggml.tokens';
 
+/** Bytes fetched at a time in front of a vocabulary, where all but never more is needed. */
+const HEAD_WINDOW_BYTES = 1 << 16;
+
 /**
- * Reads the metadata in front of the vocabulary, which is where writers put a model's sizes: a MiB at most of a file
+ * Reads the metadata in front of the vocabulary, which is where writers put a model's sizes: some KiB of a file
  * that may be large. It checks no tensor.
  * @throws FormatError when the file is no GGUF file or ends too early
  */
 export async function readGgufHead(source: ByteSource, signal?: AbortSignal): Promise<GgufHead> {
-  const { reader, entryCount } = await openHeader(source, signal);
+  const { reader, entryCount } = await openHeader(source, signal, HEAD_WINDOW_BYTES);
   const metadata = await reader.metadata(entryCount, TOKENS_KEY);
   const vocabSize = metadata[TOKENS_KEY];
   return { metadata, vocabSize: typeof vocabSize === 'number' ? vocabSize : 0 };
 }
 
 /** Reads magic, version and counts. */
-async function openHeader(source: ByteSource, signal?: AbortSignal) {
-  const cursor = new ByteCursor(source, signal);
+async function openHeader(source: ByteSource, signal?: AbortSignal, windowBytes?: number) {
+  const cursor = new ByteCursor(source, signal, windowBytes);
   await cursor.fill(24, 'its first 24 bytes');
   const magic = cursor.u32();
   if (magic !== MAGIC) {

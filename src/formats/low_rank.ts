@@ -72,6 +72,15 @@ export function lowRankUpdates(sidecar: Checkpoint, base: Checkpoint): LowRankUp
   return { rank, gain, byWeight };
 }
 
+/** How many numbers of weights a sidecar's updates change, by its header alone. */
+export function updatedElements({ tensors }: Checkpoint): number {
+  return [...tensors.values()].reduce((sum, { name, shape: [rows] }) => {
+    const a =
+      UPDATE.exec(name)?.[2] === 'B' ? tensors.get(name.replace(/lora_B\.weight$/, 'lora_A.weight')) : undefined;
+    return sum + (a ? rows * a.shape[1] : 0);
+  }, 0);
+}
+
 function fault(sidecar: Checkpoint, tensor: string, fact: string): FormatError {
   return new FormatError(`${sidecar.name}: tensor ${tensor}`, fact);
 }

@@ -55,12 +55,20 @@ export async function httpFile(
   }
   if (!response.ok) throw await refusal(url, response);
   const size = Number(response.headers.get('content-length') ?? Number.NaN);
-  const file = new HttpFile(url, size, onBytes ?? (() => {}));
+  const file = new HttpFile(url, size, onBytes ? { onBytes } : {});
   // A compressed answer's length is not the file's. JSON is small, and the kind that servers compress.
   const unsure = !Number.isSafeInteger(size) || response.headers.has('content-encoding') || /\.json$/.test(url);
   if (unsure) await file.hold(response, signal);
   else file.expect(response);
   return file;
+}
+
+/**
+ * A file of known size, of which nothing is fetched but what is read.
+ * @throws DownloadError from `read`, with status 200 where the server would send the whole file instead
+ */
+export function httpRanges(url: string, size: number): ByteSource {
+  return new HttpFile(url, size, { mostHeld: 0 });
 }
 
 async function request(url: string, init: RequestInit): Promise<Response> {
@@ -85,16 +93,19 @@ class HttpFile implements ByteSource {
   readonly name: string;
   readonly #url: string;
   readonly #onBytes: (bytes: number) => void;
+  /** Bytes of a file that may come whole where a part was asked for. */
+  readonly #mostHeld: number;
   #size: number;
   /** The answer to the opening request, until a read takes or drops it. */
   #whole: Response | null = null;
   #held: Uint8Array | null = null;
 
-  constructor(url: string, size: number, onBytes: (bytes: number) => void) {
+  constructor(url: string, size: number, options: HttpOptions & { readonly mostHeld?: number }) {
     this.#url = url;
     this.name = url;
     this.#size = size;
-    this.#onBytes = onBytes;
+    this.#onBytes = options.onBytes ?? (() => {});
+    this.#mostHeld = options.mostHeld ?? LARGEST_HELD_BYTES;
   }
 
   get size(): number {
@@ -157,7 +168,7 @@ class HttpFile implements ByteSource {
       }
       return this.#exactly(response, length, signal);
     }
-    if (this.#size > LARGEST_HELD_BYTES) {
+    if (this.#size > this.#mostHeld) {
       await response.body?.cancel();
       throw new DownloadError(
         this.#url,

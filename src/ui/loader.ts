@@ -4,6 +4,7 @@
  */
 import type { CachePolicy } from '../cache/policy.ts';
 import type { Engine, EngineOptions, LoadProgress } from '../engine/api.ts';
+import { needFor, TOLD_CONTEXT } from '../engine/model_need.ts';
 import type { ModelOffer, OfferChoice } from '../engine/model_offer.ts';
 import { type Fault, faultOf, faultOfKind, isAbort } from './faults.ts';
 import { type JudgedNeed, judgeNeed } from './need_line.ts';
@@ -37,6 +38,8 @@ export interface LoaderParts {
   readonly askFirst?: boolean;
   /** True when the model at the address is here already, so that there is nothing to agree to. */
   readonly isKept?: (address: string) => Promise<boolean>;
+  /** Tokens of the conversation that the model is wanted for, where that is known. */
+  readonly context?: number | null;
   readonly changed: () => void;
 }
 
@@ -87,7 +90,10 @@ export class Loader {
       const offer = await this.#offer(abort.signal);
       if (late()) return;
       if (offer) {
-        const judged = judgeNeed(offer.need, offer.bytes, found.room);
+        const { described, bytes } = offer;
+        const context = this.#parts.context ?? TOLD_CONTEXT;
+        const need = described && needFor(described, { policy, context });
+        const judged = judgeNeed(need, bytes, found.room);
         return this.#set({ kind: 'consent', offer: { ...offer, judged }, adapter: found.adapter });
       }
       const engine = await this.#create(abort);

@@ -26,6 +26,13 @@ describe('the line', () => {
     );
   });
 
+  test('says how much less is held where the model forgets', () => {
+    const need = modelNeed(proposed('Qwen/Qwen3-0.6B-GGUF').sizes, { context: 8192, ratio: 4.1 });
+    expect(needLine(judgeNeed(need, null, DESKTOP))).toBe(
+      'Needs about 780 MB of graphics memory, of which 123 MB to remember 8,192 tokens (4.1× fewer held).',
+    );
+  });
+
   test('names a smaller model where the adapter is too small', () => {
     const qwen = proposed('Qwen/Qwen3-0.6B-GGUF');
     const judged = judgeNeed(recommendedNeed(qwen), qwen.bytes, LEAST);

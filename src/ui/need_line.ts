@@ -1,6 +1,6 @@
 /** What a model needs against what there is, and the one line of it that a person reads before a download. */
 import { type Fit, fitOf, type ModelNeed, modelNeed, type Room, TOLD_CONTEXT } from '../engine/model_need.ts';
-import { formatBytes } from './format.ts';
+import { formatBytes, formatRatio } from './format.ts';
 import { RECOMMENDED, type RecommendedModel } from './recommended.ts';
 import { fillIn, tokenWords, words } from './words.ts';
 
@@ -36,11 +36,12 @@ function refusal(fit: Fit & { readonly fits: false }): string {
 /** What is needed, or what is lacking, in the words of the template that is being made. */
 export function needLine({ fit, need, downloadBytes, freeDiskBytes }: JudgedNeed): string {
   if (!fit.fits) return refusal(fit);
-  const { needs, needsMemory, needsDisk, needsDiskOf, needsUntold } = words();
+  const { needs, needsMemory, needsMemoryLess, needsDisk, needsDiskOf, needsUntold } = words();
   const parts: string[] = [];
   if (need) {
     const [bytes, memory] = [formatBytes(need.totalBytes), formatBytes(need.memoryBytes)];
-    parts.push(fillIn(needsMemory, { bytes, memory, tokens: tokenWords(need.context) }));
+    const [tokens, ratio] = [tokenWords(need.context), formatRatio(need.ratio)];
+    parts.push(fillIn(ratio === '1.0' ? needsMemory : needsMemoryLess, { bytes, memory, tokens, ratio }));
   }
   if (downloadBytes !== null) {
     const bytes = formatBytes(downloadBytes);

@@ -63,6 +63,8 @@ export const WORDS = {
   adapterUnnamed: 'not named by the browser',
   needs: 'Needs {needs}.',
   needsMemory: 'about {bytes} of graphics memory, of which {memory} to remember {tokens}',
+  /** The same for a model that forgets: `ratio` is how many times fewer tokens it holds. */
+  needsMemoryLess: 'about {bytes} of graphics memory, of which {memory} to remember {tokens} ({ratio}× fewer held)',
   needsDisk: '{bytes} on disk',
   needsDiskOf: '{bytes} on disk of {free} free',
   needsUntold: 'What it needs is not told by the server.',

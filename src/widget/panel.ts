@@ -187,13 +187,14 @@ export class Panel {
     }
   }
 
-  #makeLoader({ model, server }: ReadOptions): Loader | ServerLink {
+  #makeLoader({ model, server, context }: ReadOptions): Loader | ServerLink {
     const changed = (): void => this.#onLoader();
     if (server) return new ServerLink(server, { createEngine, changed });
     return new Loader(model, {
       createEngine: (asked) => engines.share(this.#withContext(asked)),
       readOffer,
       askFirst: true,
+      context,
       isKept: (address) => this.#isKept(address),
       changed,
     });

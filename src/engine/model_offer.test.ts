@@ -92,7 +92,7 @@ describe('a model folder', () => {
   });
 });
 
-test('a repository tells licence and forms of its card, and is asked for the first bytes of the chosen one', async () => {
+test('a repository tells the licence of its card and its forms; the chosen one is begun to be read', async () => {
   const offer = await readOffer('hf:far/files');
   const address = 'https://huggingface.co/far/files/resolve/main/m-Q8_0.gguf';
   expect(offer).toMatchObject({

@@ -4,6 +4,6 @@ export type { CachePolicy, DensePolicy, DmsPolicy, WindowPolicy } from './cache/
 export type * from './engine/api.ts';
 export type { QualityPoint } from './formats/manifest.ts';
 export type { ModelFacts } from './model/session_types.ts';
-export type { KeptModelInfo } from './store/kept_model.ts';
+export type { KeptModelInfo, Listing } from './store/kept_model.ts';
 export { createEngine } from './worker/client.ts';
 export { deleteModel, listModels } from './worker/kept_models.ts';

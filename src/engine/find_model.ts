@@ -34,7 +34,7 @@ export async function findAddress(address: string, { signal, disk }: FindOptions
   if (!asked) return { address, listing: null };
   const downloads = await disk?.();
   const kept = downloads && (await keptCopy(downloads, address));
-  if (kept) return kept;
+  if (kept) return { address: kept.address, listing: kept.listing };
   const { readHubModel } = await import('../store/hub.ts');
   const { chosen, license } = await readHubModel(asked, signal ? { signal } : {});
   return { address: chosen.address, listing: { name: hubName(asked), license } };

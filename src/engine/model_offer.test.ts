@@ -31,6 +31,7 @@ beforeAll(async () => {
     'far/files': {
       files: {
         'm-Q8_0.gguf': micro,
+        'model.safetensors': new Uint8Array(1000),
         'config.json': await readFile(join(ROOT, 'e2e/fixtures/families/qwen2/config.json')),
       },
       cardData: { license: 'other', license_name: 'for-tests' },
@@ -97,9 +98,12 @@ test('a repository tells the licence of its card and its forms; the chosen one i
   const address = 'https://huggingface.co/far/files/resolve/main/m-Q8_0.gguf';
   expect(offer).toMatchObject({
     ...{ name: 'far/files', license: 'for-tests', bytes: 821472, host: 'huggingface.co', address },
-    choices: [{ label: 'Q8_0', address }],
+    choices: [{ label: 'safetensors' }, { label: 'Q8_0', address }],
     described: { weightBytes: 821472, forgetting: null, sizes: { numHiddenLayers: 2 } },
   });
+  // The address of its folder means the other form.
+  const { choices: [other] = [] } = offer;
+  expect(await readOffer(other.address)).toMatchObject({ bytes: 1000, described: { weightBytes: null } });
 });
 
 test('a server that sends no ranges is not asked for a model whole', async () => {

@@ -53,6 +53,7 @@ describe('addresses', () => {
     ['https://huggingface.co/Qwen/Qwen3-0.6B/tree/main', 'Qwen/Qwen3-0.6B', 'main', null],
     ['https://hf.co/a/b/resolve/abc123/c.gguf?download=true', 'a/b', 'abc123', 'c.gguf'],
     ['https://huggingface.co/a/b/blob/main/x/c%20d.gguf', 'a/b', 'main', 'x/c d.gguf'],
+    ['https://huggingface.co/a/b/resolve/main/', 'a/b', 'main', ''],
   ])('%s', (text, repo, revision, file) => {
     expect(parseHubAddress(text)).toEqual({ repo, revision, file });
   });

@@ -76,8 +76,9 @@ export async function connectEngine(thread: Thread, options: EngineOptions): Pro
     if (loading && progress.stage !== 'ready') onProgress?.(progress);
   });
   try {
+    const found = findModel(model, { signal, disk: keptDownloads });
     const wire = {
-      ...(await findModel(model, { signal, disk: keptDownloads })),
+      ...(await Promise.race([found, cancelled, thread.crashed])),
       ...(weights ? { weights } : {}),
       ...(device ? { device } : {}),
       ...(cache ? { cache } : {}),

@@ -15,8 +15,8 @@ import { install, type Packed, type Project, pack } from './tarball.ts';
  */
 const BUDGETS: Readonly<Record<string, { readonly first: number; readonly all: number }>> = {
   '.': { first: 8, all: 119 },
-  './element': { first: 1, all: 190 },
-  './headless': { first: 109, all: 116 },
+  './element': { first: 1, all: 193 },
+  './headless': { first: 110, all: 117 },
   './ai-sdk': { first: 10, all: 121 },
   './prompt-api': { first: 18, all: 122 },
 };

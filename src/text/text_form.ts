@@ -1,7 +1,5 @@
 /** What the two kinds of vocabulary, byte-level and SentencePiece's, have in common. */
 
-import type { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
-
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** A parsed JSON value as an object; one without fields where it is none. */
@@ -9,8 +7,13 @@ export function fields(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
+/** The library's encoder, as far as it is used; the package's own types name no library. */
+export interface Encoder {
+  encode(text: string, options: { readonly add_special_tokens: false }): { readonly ids: number[] };
+}
+
 /** Makes the library's encoder of a `tokenizer.json`. @throws TextError in the library's words */
-export type OpenEncoder = (json: Fields) => BpeTokenizer;
+export type OpenEncoder = (json: Fields) => Encoder;
 
 /** How texts and tokens correspond. */
 export interface TextForm {

@@ -10,7 +10,7 @@ import { parseQuality } from '../formats/manifest.ts';
 import { parseHubAddress } from '../store/hub_address.ts';
 import { fileHash, folderWriter, nodeFile, nodeFileSet, sha256Hasher } from '../store/node_files.ts';
 import type { ByteSource, FileSet } from '../util/byte_source.ts';
-import { isAddress, openDownload } from './downloads.ts';
+import { fileAt, filesAt, isAddress, openDownload, plainlyNamed } from './downloads.ts';
 import { formatBytes, StatusLine } from './format.ts';
 import { UsageError } from './usage.ts';
 
@@ -19,8 +19,8 @@ export const CONVERT_HELP = `lethe convert SOURCE DIR [--name NAME] [--license S
     Makes a model folder for static hosting: unchanged weights in parts of at most 24 MiB, the
     eviction adapters, the licence and lethe.json. The same input gives the same bytes. SOURCE is a
     GGUF file, or a directory with config.json and safetensors, sharded ones too, on disk or at
-    an address.
-    --tokenizer takes tokenizer and chat template from another directory.
+    an address; so are --sidecar and --tokenizer, a directory to take tokenizer and chat template
+    from.
     --curve takes the curve.json of \`python -m retrofit eval\`: what the adapters cost at each ratio.`;
 
 const OPTIONS = {
@@ -75,10 +75,10 @@ function repositoryName(address: string): string {
   return basename(parseHubAddress(address)?.repo ?? decodeURIComponent(new URL(address).pathname));
 }
 
-/** A file at an address has the address for a name. */
-function plainlyNamed(source: ByteSource): ByteSource {
-  const name = decodeURIComponent(basename(source.name));
-  return { name, size: source.size, read: (offset, length, signal) => source.read(offset, length, signal) };
+/** Adapters, whole: they are small beside the weights. */
+async function openSidecar(path: string): Promise<BesideFile> {
+  const source = await fileAt(path);
+  return { name: source.name, bytes: await source.read(0, source.size) };
 }
 
 /** Runs `lethe convert ...`; resolves with the exit status. @throws UsageError, FormatError */
@@ -90,7 +90,7 @@ export async function convertCommand(argv: readonly string[]): Promise<number> {
   }
   const { sidecar, curve, tokenizer } = values;
   const { source, beside, baseSha256, name, license } = await openSource(path);
-  const files = tokenizer === undefined ? beside : await withTokenizer(beside, nodeFileSet(tokenizer));
+  const files = tokenizer === undefined ? beside : await withTokenizer(beside, await filesAt(tokenizer));
   const quality = curve ? parseQuality(parseJson(await readFile(curve), basename(curve)), basename(curve)) : null;
   const text = async (file: string | undefined) => (file === undefined ? null : readFile(file, 'utf8'));
   const licenseText = await text(values['license-file']);
@@ -103,7 +103,7 @@ export async function convertCommand(argv: readonly string[]): Promise<number> {
       createHasher: sha256Hasher,
       beside: files,
       ...(baseSha256 === undefined ? {} : { baseSha256 }),
-      ...(sidecar ? { sidecar: { name: basename(sidecar), bytes: new Uint8Array(await readFile(sidecar)) } } : {}),
+      ...(sidecar ? { sidecar: await openSidecar(sidecar) } : {}),
       ...(quality ? { quality } : {}),
       ...(licenseText === null ? {} : { licenseText }),
       ...(noticeText === null ? {} : { noticeText }),

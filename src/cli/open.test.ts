@@ -79,6 +79,11 @@ test('a model is retrofitted by what it is given', async () => {
   expect(isRetrofitted(await openModelPath(bare))).toBe(false);
 });
 
+async function filesOf(folder: string): Promise<Record<string, Uint8Array>> {
+  const names = (await readdir(folder)).filter((name) => !/gguf|expected/.test(name));
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))])));
+}
+
 describe('a repository of the hub', () => {
   let hub: HubServer;
   let back = (): void => {};
@@ -86,12 +91,10 @@ describe('a repository of the hub', () => {
 
   beforeAll(async () => {
     const gguf = await readFile(join(MICRO, 'micro.gguf.part000'));
-    const family = fixture('families/qwen2');
-    const names = (await readdir(family)).filter((name) => !/gguf|expected/.test(name));
-    const read = async (name: string) => [name, await readFile(join(family, name))] as const;
     hub = await serveHub({
       'tiny/Micro-GGUF': { files: { 'micro-Q8_0.gguf': gguf }, tags: ['license:cc-by-nc-4.0'] },
-      'tiny/Qwen': { files: Object.fromEntries(await Promise.all(names.map(read))), cardData: { license: 'mit' } },
+      'tiny/Qwen': { files: await filesOf(fixture('families/qwen2')), cardData: { license: 'mit' } },
+      'tiny/Gates': { files: { 'v1/other.safetensors': await readFile(adapters), ...(await filesOf(RETROFIT)) } },
       'tiny/Locked': { files: { 'model.safetensors': gguf }, gated: 'manual' },
     });
     back = leadToHub(hub);
@@ -121,6 +124,20 @@ describe('a repository of the hub', () => {
   test('takes other adapters', async () => {
     const files = await openModelPath('hf:tiny/Micro-GGUF', { adapters });
     expect(files.sidecar?.metadata.window).toBe('24');
+  });
+
+  test('lends its adapters and its tokenizer to a base from another one', async () => {
+    const other = 'hf:tiny/Gates@main/v1/other.safetensors';
+    const files = await openModelPath('hf:tiny/Micro-GGUF', { adapters: other });
+    expect(files.sidecar?.metadata.window).toBe('24');
+    const folder = join(scratch, 'lent');
+    vi.spyOn(process.stdout, 'write').mockReturnValueOnce(true);
+    await convertCommand(['hf:tiny/Micro-GGUF', folder, '--sidecar', other, '--tokenizer', 'hf:tiny/Gates']);
+    const made = await openModelPath(folder);
+    expect(made.sidecar?.metadata.window).toBe('24');
+    expect(made.tokenizerJson).toEqual(JSON.parse(await readFile(join(RETROFIT, 'tokenizer.json'), 'utf8')));
+    const absent = openModelPath(MICRO, { adapters: 'hf:tiny/Gates/absent.safetensors' });
+    await expect(absent).rejects.toThrow('hf:tiny/Gates/absent.safetensors: there is no such file');
   });
 
   test.each([

@@ -9,7 +9,7 @@ import { modelAddress } from '../store/hub_address.ts';
 import { fileHash, nodeFile, nodeFileSet } from '../store/node_files.ts';
 import { loadCounter, withProgress } from '../store/progress.ts';
 import type { ByteSource } from '../util/byte_source.ts';
-import { isAddress, openDownload } from './downloads.ts';
+import { fileAt, isAddress, openDownload } from './downloads.ts';
 import { UsageError } from './usage.ts';
 
 type DawnGpu = NonNullable<OpenGpuOptions['gpu']>;
@@ -33,6 +33,7 @@ export function defaultModelPath(): string {
 }
 
 async function adaptersAt(path: string): Promise<ByteSource> {
+  if (isAddress(path) && path.endsWith('.safetensors')) return fileAt(path);
   const found = await stat(path).catch(() => null);
   if (found?.isFile() && path.endsWith('.safetensors')) return nodeFile(path);
   const fault = found ? 'is no .safetensors file' : 'is not there';
@@ -41,7 +42,7 @@ async function adaptersAt(path: string): Promise<ByteSource> {
 
 /** What `--adapters` says in the help of the commands that take it. */
 export const ADAPTERS_HELP = `--adapters takes a .safetensors file with gates and low-rank updates that were trained on
-    this model, in place of its own.`;
+    this model, in place of its own; an address will do.`;
 
 export interface OpenPathOptions {
   /** Bytes of weights read so far, while they are read. */

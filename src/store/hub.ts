@@ -4,7 +4,7 @@
  */
 import { HubApiError, type ListFileEntry, listFiles, listModels, modelInfo } from '@huggingface/hub';
 import { DownloadError } from './http.ts';
-import { HUB_URL, type HubAddress } from './hub_address.ts';
+import { encodePath, HUB_URL, type HubAddress } from './hub_address.ts';
 
 /** A repository cannot be used; `reason` chooses the words for the reader. */
 export class HubError extends Error {
@@ -91,10 +91,6 @@ export async function readHubModel(address: HubAddress, options: HubOptions = {}
   const chosen = wanted === null ? preferred(choices) : choices.find(({ address: at }) => at === wanted);
   if (!chosen) throw unsupported(repo, files, named || null);
   return { repo, license: licenseOf(info), choices, chosen };
-}
-
-function encodePath(path: string): string {
-  return path.split('/').map(encodeURIComponent).join('/');
 }
 
 function choicesOf(files: readonly ListFileEntry[], base: string): HubChoice[] {

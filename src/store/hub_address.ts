@@ -43,6 +43,16 @@ export function askedOfHub(text: string): HubAddress | null {
   return own ? null : address;
 }
 
+/** Where the hub has a file or, without one, the folder of a repository. */
+export function hubFileAddress({ repo, revision, file }: HubAddress): string {
+  return `${HUB_URL}/${repo}/resolve/${encodeURIComponent(revision)}/${encodePath(file ?? '')}`;
+}
+
+/** A path in a repository as part of an address. */
+export function encodePath(path: string): string {
+  return path.split('/').map(encodeURIComponent).join('/');
+}
+
 /** The one way to write what is asked of the hub: `hf:owner/name`, with revision and file where they say more. */
 export function hubName({ repo, revision, file }: HubAddress): string {
   return `hf:${repo}${revision === 'main' ? '' : `@${revision}`}${file ? `/${file}` : ''}`;

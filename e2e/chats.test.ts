@@ -210,6 +210,7 @@ test('a chat that is opened again is remembered, not read', async () => {
   await lethe.button('New chat').click();
   await lethe.ask('word '.repeat(300));
   expect((await reading(0))[1]).toBe(0);
+  await lethe.ask('And?');
   const ended = await Promise.all(['tokens', 'held', 'dense'].map((name) => lethe.value(name).innerText()));
   // Leaving saves it; another chat takes its place in the engine.
   await lethe.button('New chat').click();
@@ -222,13 +223,14 @@ test('a chat that is opened again is remembered, not read', async () => {
   await lethe.untilState('ready');
   await expect.poll(() => lethe.number('tokens'), { timeout: 10_000 }).toBeGreaterThan(300);
   const seen = await lethe.number('tokens');
-  // The timeline knows what the memory was when the answer ended.
+  // The timeline knows what the memory was when each answer ended: its line begins at zero and goes through them.
   const timeline = lethe.page.locator('lethe-timeline');
-  expect(await timeline.locator('line.mark').count()).toBe(1);
+  expect(await timeline.locator('line.mark').count()).toBe(2);
+  expect((await timeline.locator('path.live').first().getAttribute('d'))?.match(/[ML]/g)).toHaveLength(3);
   await timeline.locator('summary').click();
-  expect(await timeline.locator('tbody tr').locator('th, td').allInnerTexts()).toEqual(['1', ...ended]);
+  expect(await timeline.locator('tbody tr').last().locator('th, td').allInnerTexts()).toEqual(['2', ...ended]);
   await lethe.ask('And so?');
-  const [read, remembered] = await reading(1);
+  const [read, remembered] = await reading(2);
   expect(remembered).toBeGreaterThanOrEqual(seen);
   expect(read).toBeLessThan(40);
 });

@@ -33,6 +33,17 @@ describe('what the memory was', () => {
     expect(tokensOf(history)).toEqual([]);
   });
 
+  it('goes through the answers of a chat that was opened again, where it is as the last one left it', () => {
+    const answers = [10, 25, 40].map((tokens) => ({ tokens, live: 10 * tokens, dense: 20 * tokens }));
+    const opened = new MemoryHistory();
+    opened.record(occupancyOf(40), 'a', answers);
+    opened.record(occupancyOf(50), 'a', answers);
+    expect(tokensOf(opened)).toEqual([10, 25, 40, 50]);
+    // Under another policy the chat is read anew, to other bytes.
+    opened.record(occupancyOf(40, 800), 'b', answers);
+    expect(tokensOf(opened)).toEqual([40]);
+  });
+
   it('stays small over a long conversation and keeps its newest point', () => {
     const history = new MemoryHistory();
     for (let tokens = 1; tokens <= 5000; tokens++) {

@@ -97,8 +97,8 @@ export class Timeline extends LitElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has('occupancy') && this.occupancy) this.history.record(this.occupancy, this.scope);
     if (changed.has('turns')) this.#marks = turnMarks(this.turns);
+    if (changed.has('occupancy') && this.occupancy) this.history.record(this.occupancy, this.scope, this.#marks);
     if (this.at !== null && this.at >= this.history.samples.length) this.at = null;
   }
 

@@ -59,6 +59,7 @@ export class TurnView extends LitElement {
         border-radius: var(--radius);
       }
       .thought .words {
+        margin-top: 0.25rem;
         border-left: 3px solid var(--line);
         padding-left: 0.875rem;
       }

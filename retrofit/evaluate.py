@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -92,6 +93,8 @@ class Evaluation:
         self.reader = BaseReader(base.model)
         self.student = open_student(base, args.sidecar).to(args.device)
         self.student.model.config._attn_implementation = SERVED
+        if args.window is not None:
+            self.student.settings = replace(self.student.settings, window=args.window)
         if args.held == "w8":
             hold_as_shipped(self.student)
         if args.compile:
@@ -244,7 +247,7 @@ class Evaluation:
         write_report(Path(self.args.out), self.store.data)
 
 
-OPTIONS = "lengths windows offsets ratios needles tracking recall task_lengths held seed".split()
+OPTIONS = "lengths windows offsets window ratios needles tracking recall task_lengths held seed".split()
 """What decides what is measured: a run resumes only under the same."""
 
 
@@ -258,6 +261,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--lengths", type=int, nargs="+", default=[2048, 4096], help="of a window; tasks use the first's offsets")
     add("--windows", type=int, nargs="+", default=[6, 2], help="windows of each length")
     add("--offsets", type=float, nargs="+", default=[2, 3.5, 5, 7, 9, 12, 16])
+    add("--window", type=int, help="recent tokens that no head gives up (default: the sidecar's)")
     add("--ratios", type=float, nargs="+", default=[4, 6], help="compression at which the untrained rules are compared")
     add("--needles", type=int, default=6, help="cases of each task")
     add("--tracking", type=int, default=6)

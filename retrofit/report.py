@@ -56,8 +56,10 @@ def task_counts(data: dict, length: int | None = None) -> dict[str, dict[str, di
 def curve(data: dict) -> list[dict]:
     """The offsets at the first length, for whoever offers a choice of ratio: perplexity as a change in parts of one."""
     rows = summaries(data).get(str(data["settings"]["lengths"][0]), [])
+    window = data["settings"].get("window")
     keys = lambda row: {
         "offset": row["offset"],
+        **({} if window is None else {"window": window}),
         "ratio": round(row["ratio"], 4),
         "perplexity": round(row["change_percent"] / 100, 6),
         "kl": round(row["kl"], 6),

@@ -1,9 +1,15 @@
 /** Which tokens the cache keeps. Plain values: they cross from the page to the worker. */
 
-/** Trained eviction as the checkpoint learned it; `offset` overrides the checkpoint's: smaller evicts more. */
+/** Trained eviction as the checkpoint learned it. */
 export interface DmsPolicy {
   readonly kind: 'dms';
+  /** In place of the checkpoint's: smaller evicts more. */
   readonly offset?: number;
+  /**
+   * Recent tokens that no head gives up, besides the newest; at least 1. By default what the model's measured curve
+   * (`EngineInfo.quality`) has for the offset, else the checkpoint's.
+   */
+  readonly window?: number;
 }
 
 /** Every token is kept. */

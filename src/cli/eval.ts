@@ -74,8 +74,14 @@ function required(value: string | undefined, name: string): string {
 function policyOf(values: Values, retrofitted: boolean): CachePolicy {
   const kind = choice(values.policy ?? (retrofitted ? 'dms' : 'dense'), 'policy', ['dms', 'dense', 'window']);
   if (kind === 'dense') return { kind };
-  if (kind === 'dms')
-    return values.offset === undefined ? { kind } : { kind, offset: number(values.offset, 'offset', 0) };
+  if (kind === 'dms') {
+    const { offset, window } = values;
+    return {
+      kind,
+      ...(offset === undefined ? {} : { offset: number(offset, 'offset', 0) }),
+      ...(window === undefined ? {} : { window: Math.max(1, count(window, 'window', 1)) }),
+    };
+  }
   return { kind, window: Math.max(1, count(values.window, 'window', 512)), sinks: count(values.sinks, 'sinks', 4) };
 }
 

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ChatMessage, Engine, LoadProgress } from './api.ts';
-import { EXACT, hear, microEngine } from './test_engine.ts';
+import { EXACT, hear, microEngine, openMicro } from './test_engine.ts';
 
 interface Expected {
   readonly messages: readonly ChatMessage[];
@@ -35,6 +35,18 @@ test('tells what was loaded, and how far loading came', async () => {
     expect(last?.done, stage).toBe(last?.total);
   }
   expect((await engine.occupancy()).tokensSeen).toBe(0);
+});
+
+test('an offset that was measured with another window brings it', async () => {
+  const point = { offset: -2.8, window: 8, ratio: 2, perplexity: 0.01, kl: 0.02 };
+  const policy = { kind: 'dms', offset: point.offset } as const;
+  const measured = await microEngine({ files: { ...(await openMicro()), quality: [point] }, cache: { policy } });
+  expect((await measured.occupancy()).window).toBe(8);
+  await measured.setPolicy({ kind: 'dms', offset: -3 });
+  expect((await measured.occupancy()).window).toBe(16);
+  await measured.setPolicy(policy);
+  expect((await measured.occupancy()).window).toBe(8);
+  await measured.destroy();
 });
 
 test('answers greedily as transformers does, without eviction and in f32', async () => {

@@ -32,6 +32,7 @@ import { Conversation } from './conversation.ts';
 import { RequestError, SnapshotError } from './errors.ts';
 import { type Answer, answer } from './generation.ts';
 import { type LoadLocalOptions, loadLocal } from './load_local.ts';
+import { measuredPolicy } from './measured_policy.ts';
 import { type ChatSettings, readMessages, readRequest } from './request.ts';
 import { retentionOf } from './retention.ts';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
@@ -71,7 +72,7 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<En
   const told = { onUpload: tell('upload'), onCompile: tell('compile'), ...(policy ? { policy } : {}) };
   const { gpu, model } = await loadLocal({ ...options, ...told });
   try {
-    const session = await model.createSession(cache);
+    const session = await model.createSession(measured(cache, files.quality));
     signal?.throwIfAborted();
     tell('ready')(1, 1);
     loading = false;
@@ -80,6 +81,11 @@ export async function createLocalEngine(options: LocalEngineOptions): Promise<En
     gpu.destroy();
     throw cause;
   }
+}
+
+/** What is asked of a session, with the window that an offset was measured with. */
+function measured(cache: CacheOptions, quality: EngineInfo['quality']): CacheOptions {
+  return cache.policy ? { ...cache, policy: measuredPolicy(cache.policy, quality) } : cache;
 }
 
 interface Parts {
@@ -295,9 +301,11 @@ class LocalEngine implements EngineAtHand {
 
   async #renewSession(cache: CacheOptions): Promise<void> {
     const { signal } = this.#shutdown;
-    const next = await this.#model.createSession({ ...cache, signal }).catch((cause: unknown) => {
-      throw this.#closed ?? cause;
-    });
+    const next = await this.#model
+      .createSession({ ...measured(cache, this.info.quality), signal })
+      .catch((cause: unknown) => {
+        throw this.#closed ?? cause;
+      });
     this.#session.destroy();
     this.#session = next;
     this.#cache = cache;

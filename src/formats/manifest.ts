@@ -18,6 +18,8 @@ export const LARGEST_PART_BYTES = 24 * 1024 * 1024;
 /** What one eviction offset was measured to give on held-out text, against the base that forgets nothing. */
 export interface QualityPoint {
   readonly offset: number;
+  /** Recent tokens that no head gave up, where it was not the sidecar's number. */
+  readonly window?: number;
   /** How many times fewer tokens are held. */
   readonly ratio: number;
   /** Change of the perplexity in parts of one: 0.012 is 1.2 percent more. */
@@ -112,10 +114,17 @@ function asPoint(value: unknown, subject: string): QualityPoint {
   };
   return {
     offset: asNumber(fields.offset, `${subject}.offset`),
+    ...(fields.window === undefined ? {} : { window: asWindow(fields.window, `${subject}.window`) }),
     ratio: number('ratio', 1),
     perplexity: number('perplexity', -1),
     kl: number('kl', 0),
   };
+}
+
+function asWindow(value: unknown, subject: string): number {
+  const window = asCount(value, subject);
+  if (window < 1) throw new FormatError(subject, `${window} is less than 1.`);
+  return window;
 }
 
 /** A name leads to a file of this folder and nowhere else, and needs no escaping in an address. @throws FormatError */

@@ -161,7 +161,10 @@ describe('a folder with lethe.json', () => {
 
   const POINT = { offset: 8, ratio: 4.27, perplexity: -0.003, kl: 0.04 };
   it('says what its forgetting was measured to cost', async () => {
-    const points = [POINT, { ...POINT, offset: 12, ratio: 2.84 }];
+    const points = [
+      { ...POINT, window: 96 },
+      { ...POINT, offset: 12, ratio: 2.84 },
+    ];
     expect((await openModel(smallFolder({ manifest: { quality: points } }))).quality).toEqual(points);
     expect((await openModel(smallFolder())).quality).toBeNull();
   });
@@ -195,6 +198,11 @@ describe('a folder with lethe.json', () => {
       'a ratio below 1',
       { manifest: { quality: [{ ...POINT, ratio: 0.5 }] } },
       /quality\[0\]\.ratio: 0\.5 is less than 1/,
+    ],
+    [
+      'a window of none',
+      { manifest: { quality: [{ ...POINT, window: 0 }] } },
+      /quality\[0\]\.window: 0 is less than 1/,
     ],
     ['a curve out of order', { manifest: { quality: [POINT, POINT] } }, /quality\[1\]\.offset: offsets must rise/],
     ['a curve of no adapters', { manifest: { sidecar: null, quality: [POINT] } }, /quality: nothing forgets here/],

@@ -5,6 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { create, globals } from 'webgpu';
+import type { DmsPolicy } from '../cache/policy.ts';
 import { type Gpu, openGpu } from '../gpu/device.ts';
 import { createRng, normals } from '../util/rng.ts';
 import type { ModelConfig } from './config.ts';
@@ -65,10 +66,11 @@ function errorOf(got: Float32Array, want: Float32Array): number {
   return got.reduce((worst, value, i) => Math.max(worst, Math.abs(value - want[i]) / scale), 0);
 }
 
-async function runOnGpu({ model, ids }: Case, chunk: number | 'stepwise') {
+async function runOnGpu({ model, ids }: Case, chunk: number | 'stepwise', policy: DmsPolicy = { kind: 'dms' }) {
   const { vocabSize } = model.facts;
   const stepwise = chunk === 'stepwise';
-  const evaluator = await model.createEvaluator({ kv: 'f32', context: ids.length, chunk: stepwise ? 8 : chunk });
+  const options = { kv: 'f32', context: ids.length, chunk: stepwise ? 8 : chunk, policy } as const;
+  const evaluator = await model.createEvaluator(options);
   const logits = new Float32Array(ids.length * vocabSize);
   await evaluator.run(ids, { stepwise, rows: () => true, onRow: (row, values) => logits.set(values, row * vocabSize) });
   const result = { logits, bits: evaluator.bits(), live: [...evaluator.live()] };
@@ -76,8 +78,8 @@ async function runOnGpu({ model, ids }: Case, chunk: number | 'stepwise') {
   return result;
 }
 
-async function check(one: Case, chunk: number | 'stepwise'): Promise<void> {
-  const got = await runOnGpu(one, chunk);
+async function check(one: Case, chunk: number | 'stepwise', policy?: DmsPolicy): Promise<void> {
+  const got = await runOnGpu(one, chunk, policy);
   expect(firstDifference(got.bits, one.want.bits)).toBe(-1);
   expect(got.live).toEqual([...one.want.live]);
   expect(errorOf(got.logits, one.want.logits)).toBeLessThan(TOLERANCE);
@@ -148,6 +150,21 @@ test.each([7, 'stepwise'] as const)('with biases and a layer without position, c
   await check(one, chunk);
   one.model.destroy();
 });
+
+test.each([7, 'stepwise'] as const)(
+  "a policy's window and offset go before the checkpoint's, chunks of %s",
+  async (chunk) => {
+    const one = await prepare(SMALL, dmsOf({ window: 16 }), 100);
+    const policy = { kind: 'dms', window: 24, offset: 4 } as const;
+    const dms = { ...one.reference.dms, window: policy.window, offset: policy.offset };
+    await check({ ...one, want: referenceForward({ ...one.reference, dms }, one.ids) }, chunk, policy);
+    for (const window of [0, 1.5]) {
+      const refused = one.model.createEvaluator({ policy: { kind: 'dms', window } });
+      await expect(refused).rejects.toThrow(`A window is a whole number of at least 1, not ${window}.`);
+    }
+    one.model.destroy();
+  },
+);
 
 test('a wrong window or shift is far off', async () => {
   const one = await prepare(SMALL, dmsOf({ window: 16 }), 100);

@@ -135,9 +135,12 @@ export class GpuModel implements LoadedModel {
 
 /** The policy asked for, or the model's own. @throws PolicyError */
 function policyFor(dms: DmsConfig | null, asked: CachePolicy | undefined): CachePolicy {
-  const policy = asked ?? { kind: dms ? 'dms' : 'dense' };
+  const policy: CachePolicy = asked ?? { kind: dms ? 'dms' : 'dense' };
   if (policy.kind === 'dms' && !dms) {
     throw new PolicyError('This model was not retrofitted with eviction. Choose dense or window.');
+  }
+  if (policy.kind === 'dms' && policy.window !== undefined && !(Number.isInteger(policy.window) && policy.window > 0)) {
+    throw new PolicyError(`A window is a whole number of at least 1, not ${policy.window}.`);
   }
   return policy;
 }

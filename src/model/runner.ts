@@ -47,7 +47,7 @@ export interface RunnerOptions {
 /** The window w of a policy; under `dense` no flag is ever set and the shortest ring does. */
 function windowOf(policy: CachePolicy, dms: DmsConfig | null): number {
   if (policy.kind === 'window') return policy.window;
-  return policy.kind === 'dms' && dms ? dms.window : 1;
+  return policy.kind === 'dms' && dms ? (policy.window ?? dms.window) : 1;
 }
 
 export class Runner {

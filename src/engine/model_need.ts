@@ -153,12 +153,15 @@ export function needFor(
   return { ...need, weightBytes: weightBytes + growth, totalBytes: need.totalBytes + growth };
 }
 
-/** How many times fewer tokens are held: of an offset that nobody measured, as the next one that keeps more. */
+/** How many times fewer tokens are held: of an offset that nobody measured, as the next one with the same window. */
 function ratioOf(policy: CachePolicy | null, forgetting: Forgetting | null, context: number): number {
   if (policy?.kind === 'window') return Math.max(1, context / (policy.window + 1 + policy.sinks));
   if (policy?.kind === 'dense' || !forgetting) return 1;
-  const offset = policy?.offset ?? forgetting.offset;
-  return forgetting.quality.find((point) => point.offset >= offset)?.ratio ?? 1;
+  const { offset = forgetting.offset, window } = policy ?? {};
+  const { quality } = forgetting;
+  const measured = quality.find((point) => point.offset === offset && (window ?? point.window) === point.window);
+  const milder = quality.find((point) => point.offset > offset && point.window === window);
+  return (measured ?? milder)?.ratio ?? 1;
 }
 
 /**
